@@ -1,0 +1,206 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+type org struct {
+	id      int64
+	slug    string
+	name    string
+	created float64
+}
+
+type project struct {
+	id, org              int64
+	slug, name, platform string
+	created              float64
+}
+
+const (
+	orgColumns     = "o.id, o.slug, o.name, o.created"
+	projectColumns = "p.id, p.org, p.slug, p.name, p.platform, p.created"
+)
+
+func (o *org) fields() []any { return []any{&o.id, &o.slug, &o.name, &o.created} }
+
+func scanOrg(rows *sql.Rows) (o org, err error) { return o, rows.Scan(o.fields()...) }
+
+func (p *project) fields() []any {
+	return []any{&p.id, &p.org, &p.slug, &p.name, &p.platform, &p.created}
+}
+
+func scanProject(rows *sql.Rows) (p project, err error) { return p, rows.Scan(p.fields()...) }
+
+// Mark is a value that all data of an organization carry and no other
+// organization's: a tag on every seeded event, a member of the organization and
+// of each of its projects. It lets a test tell whose answer it was given.
+func Mark(orgSlug string) string {
+	sum := sha256.Sum256([]byte("mark of " + strings.ToLower(orgSlug)))
+	return "mk-" + hex.EncodeToString(sum[:6])
+}
+
+// orgOf finds an organization by slug or id among those the user belongs to.
+func (s *Sandbox) orgOf(ctx context.Context, u User, name string) (o org, err error) {
+	err = s.read().QueryRowContext(ctx, "SELECT "+orgColumns+` FROM org o JOIN member m ON m.org = o.id
+		WHERE m.user = ? AND (o.slug = ? COLLATE NOCASE OR o.id = ?) ORDER BY o.slug = ? COLLATE NOCASE DESC LIMIT 1`,
+		u.ID, name, asID(name), name).Scan(o.fields()...)
+	return o, orNotFound(err)
+}
+
+func (s *Sandbox) projectOf(ctx context.Context, o org, name string) (p project, err error) {
+	err = s.read().QueryRowContext(ctx, "SELECT "+projectColumns+` FROM project p
+		WHERE p.org = ? AND (p.slug = ? COLLATE NOCASE OR p.id = ?) ORDER BY p.slug = ? COLLATE NOCASE DESC LIMIT 1`,
+		o.id, name, asID(name), name).Scan(p.fields()...)
+	return p, orNotFound(err)
+}
+
+func (s *Sandbox) projectsOf(ctx context.Context, o org) ([]project, error) {
+	return collect(ctx, s.read(), scanProject, "SELECT "+projectColumns+" FROM project p WHERE p.org = ? ORDER BY p.slug", o.id)
+}
+
+// asID reads a positive number; anything else is 0, which no row has.
+func asID(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// DSN returns the address that SDKs send a project's events to.
+func (s *Sandbox) DSN(ctx context.Context, orgSlug, projectSlug string) (string, error) {
+	var key string
+	var id int64
+	err := s.read().QueryRowContext(ctx, `SELECT d.public, p.id FROM dsn d JOIN project p ON p.id = d.project JOIN org o ON o.id = p.org
+		WHERE o.slug = ? COLLATE NOCASE AND p.slug = ? COLLATE NOCASE AND d.active ORDER BY d.created LIMIT 1`,
+		orgSlug, projectSlug).Scan(&key, &id)
+	if err != nil {
+		return "", fmt.Errorf("DSN of %s/%s: %w", orgSlug, projectSlug, err)
+	}
+	return s.dsn(key, id), nil
+}
+
+func (s *Sandbox) dsn(key string, projectID int64) string {
+	u, err := url.Parse(s.baseURL())
+	if err != nil {
+		return ""
+	}
+	u.User = url.User(key)
+	return u.JoinPath(strconv.FormatInt(projectID, 10)).String()
+}
+
+func (s *Sandbox) accountRoutes(reg func(pattern, scope string, h handler)) {
+	reg("GET /auth/", "", whoami)
+	reg("GET /users/me/", "", whoami)
+	reg("GET /users/me/regions/", "", listRegions)
+	reg("GET /organizations/", "org:read", listOrgs)
+	reg("GET /organizations/{org}/", "org:read", func(r *request) (any, error) { return r.sb.orgJSON(r.org), nil })
+	reg("GET /organizations/{org}/projects/", "project:read", listProjects)
+	reg("GET /projects/{org}/{project}/", "project:read", getProject)
+}
+
+func whoami(r *request) (any, error) { return userJSON(r.user), nil }
+
+func userJSON(u User) map[string]any {
+	return map[string]any{"id": strconv.FormatInt(u.ID, 10), "name": u.Name, "username": u.Username, "email": u.Email}
+}
+
+func listRegions(r *request) (any, error) {
+	return map[string]any{"regions": []any{map[string]any{"name": "sandbox", "url": r.sb.baseURL()}}}, nil
+}
+
+func listOrgs(r *request) (any, error) {
+	limit, offset, err := r.page(maxPage)
+	if err != nil {
+		return nil, err
+	}
+	orgs, err := collect(r.Context(), r.sb.read(), scanOrg, "SELECT "+orgColumns+` FROM org o JOIN member m ON m.org = o.id
+		WHERE m.user = ? AND (instr(lower(o.slug), ?2) OR instr(lower(o.name), ?2)) ORDER BY o.slug LIMIT ? OFFSET ?`,
+		r.user.ID, r.text("query"), limit+1, offset)
+	if err != nil {
+		return nil, err
+	}
+	return each(cut(r, orgs, limit, offset), r.sb.orgJSON), nil
+}
+
+// text is the parameter for a contains-match that ignores case.
+func (r *request) text(name string) string { return strings.ToLower(r.URL.Query().Get(name)) }
+
+func each[T any](in []T, f func(T) map[string]any) []map[string]any {
+	out := make([]map[string]any, len(in))
+	for i, v := range in {
+		out[i] = f(v)
+	}
+	return out
+}
+
+func (s *Sandbox) orgJSON(o org) map[string]any {
+	return map[string]any{
+		"id": strconv.FormatInt(o.id, 10), "slug": o.slug, "name": o.name, "dateCreated": stamp(o.created),
+		"status": map[string]string{"id": "active", "name": "active"}, "mark": Mark(o.slug),
+		// An http region URL is refused by clients that insist on https; an
+		// empty one means "this host".
+		"links": map[string]string{"regionUrl": "", "organizationUrl": s.baseURL() + "/organizations/" + o.slug},
+	}
+}
+
+func listProjects(r *request) (any, error) {
+	limit, offset, err := r.page(maxPage)
+	if err != nil {
+		return nil, err
+	}
+	projects, err := collect(r.Context(), r.sb.read(), scanProject, "SELECT "+projectColumns+` FROM project p
+		WHERE p.org = ? AND (instr(lower(p.slug), ?2) OR instr(lower(p.name), ?2)) ORDER BY p.slug LIMIT ? OFFSET ?`,
+		r.org.id, r.text("query"), limit+1, offset)
+	if err != nil {
+		return nil, err
+	}
+	return r.projectsJSON(cut(r, projects, limit, offset))
+}
+
+func getProject(r *request) (any, error) {
+	out, err := r.projectsJSON([]project{r.project})
+	if err != nil {
+		return nil, err
+	}
+	out[0]["organization"] = r.sb.orgJSON(r.org)
+	return out[0], nil
+}
+
+// projectsJSON says of each project also what kinds of telemetry it has.
+func (r *request) projectsJSON(projects []project) ([]map[string]any, error) {
+	out := make([]map[string]any, len(projects))
+	for i, p := range projects {
+		var logs, profiles, replays, spans bool
+		var firstEvent sql.NullFloat64
+		err := r.sb.read().QueryRowContext(r.Context(), `SELECT
+			EXISTS (SELECT 1 FROM item WHERE kind = 'log' AND project = ?1), EXISTS (SELECT 1 FROM item WHERE kind = 'profile' AND project = ?1),
+			EXISTS (SELECT 1 FROM item WHERE kind = 'replay' AND project = ?1), EXISTS (SELECT 1 FROM item WHERE kind = 'span' AND project = ?1),
+			(SELECT min(ts) FROM item WHERE kind = 'error' AND project = ?1)`, p.id).
+			Scan(&logs, &profiles, &replays, &spans, &firstEvent)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = map[string]any{
+			"id": strconv.FormatInt(p.id, 10), "slug": p.slug, "name": p.name, "platform": p.platform, "dateCreated": stamp(p.created),
+			"hasLogs": logs, "hasProfiles": profiles, "hasReplays": replays, "firstTransactionEvent": spans,
+			"firstEvent": stampOrNil(firstEvent), "isMember": true, "mark": Mark(r.org.slug),
+		}
+	}
+	return out, nil
+}
+
+func stampOrNil(f sql.NullFloat64) any {
+	if !f.Valid {
+		return nil
+	}
+	return stamp(f.Float64)
+}

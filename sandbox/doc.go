@@ -1,0 +1,17 @@
+// Package sandbox is a Sentry-compatible backend: SDKs send to it, clients read
+// from it over REST, and it signs users in as an OAuth provider. It keeps
+// everything in one SQLite database and needs nothing else.
+//
+// An organization is visible to its members and to nobody else: to every other
+// user it answers exactly as one that does not exist. Data enters through
+// ingest alone, the seed included; every payload is normalized, scrubbed of
+// secrets and grouped before it is stored.
+//
+// A Sandbox is safe for concurrent use. Writes go one at a time, readers never
+// wait for them, and two processes may open the same file. It starts no
+// goroutine.
+//
+// There are no passwords. Whoever can reach the sign-in page can sign in as any
+// user, so the sandbox belongs on loopback or behind something that asks who is
+// there.
+package sandbox

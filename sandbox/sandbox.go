@@ -1,0 +1,98 @@
+package sandbox
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options configure a Sandbox. The zero value is a seeded one in memory.
+type Options struct {
+	Path    string           // database file; "" keeps it in memory
+	BaseURL string           // where the handler is reachable, without a trailing slash; may have a sub-path
+	Now     func() time.Time // nil: time.Now
+	Empty   bool             // a new database gets no seed
+	Logger  *slog.Logger     // nil: nothing is logged
+}
+
+// Sandbox is the backend. Its HTTP paths start at "/": whoever mounts it below
+// a prefix strips that prefix.
+type Sandbox struct {
+	now     func() time.Time
+	log     *slog.Logger
+	readers *sql.DB
+	writer  *sql.DB
+	mux     *http.ServeMux
+	base    atomic.Pointer[string]
+
+	mu      sync.Mutex // one write transaction at a time
+	settled time.Time  // when issues were last settled; guarded by mu
+}
+
+// New opens the database, creates or migrates its tables, and seeds it when it
+// is new. A file that is damaged, newer than this program, or not a sandbox at
+// all is refused and left as it is.
+func New(ctx context.Context, o Options) (*Sandbox, error) {
+	s := &Sandbox{now: o.Now, log: o.Logger}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if o.BaseURL == "" {
+		o.BaseURL = "http://127.0.0.1"
+	}
+	if err := s.SetBaseURL(o.BaseURL); err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx, o); err != nil {
+		return nil, err
+	}
+	s.mux = s.routes()
+	return s, nil
+}
+
+// SetBaseURL tells where the handler is reachable: a port may be chosen after
+// New. Links, DSNs and the sign-in page follow it at once.
+func (s *Sandbox) SetBaseURL(base string) error {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("sandbox base URL %q is not an absolute http or https URL", base)
+	}
+	base = strings.TrimRight(base, "/")
+	s.base.Store(&base)
+	return nil
+}
+
+func (s *Sandbox) baseURL() string { return *s.base.Load() }
+
+// basePath is the path of the base URL, "" when the sandbox is at the root.
+func (s *Sandbox) basePath() string {
+	u, err := url.Parse(s.baseURL())
+	if err != nil {
+		return ""
+	}
+	return u.EscapedPath()
+}
+
+func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Close closes the database. Requests still being served fail.
+func (s *Sandbox) Close() error {
+	rerr, werr := s.readers.Close(), s.writer.Close()
+	if werr != nil {
+		return fmt.Errorf("close sandbox database: %w", werr)
+	}
+	if rerr != nil {
+		return fmt.Errorf("close sandbox database: %w", rerr)
+	}
+	return nil
+}

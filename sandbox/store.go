@@ -1,0 +1,193 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+const (
+	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
+	schemaVersion = 1
+	busyTimeout   = 10 * time.Second // another process may be seeding
+	maxReaders    = 8
+)
+
+//go:embed schema.sql
+var schema string
+
+// open connects, refuses what is not ours, and creates the tables and the seed
+// of a new database in one transaction, so that a half-made one cannot be left
+// behind and two processes cannot both seed.
+func (s *Sandbox) open(ctx context.Context, o Options) (err error) {
+	name := o.Path
+	if name == "" {
+		name = "in memory"
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("open sandbox database (%s): %w", name, err)
+		}
+	}()
+	source := dataSource(o.Path)
+	if s.writer, err = sql.Open("sqlite", source+"&_txlock=immediate"); err != nil {
+		return err
+	}
+	// The one connection is never closed while idle: a database in memory
+	// lives as long as its last connection.
+	s.writer.SetMaxOpenConns(1)
+	s.writer.SetConnMaxIdleTime(0)
+	if s.readers, err = sql.Open("sqlite", source+"&_pragma=query_only(1)"); err != nil {
+		return errors.Join(err, s.writer.Close())
+	}
+	s.readers.SetMaxOpenConns(maxReaders)
+	if err = s.prepare(ctx, o); err != nil {
+		s.writer.Close()
+		s.readers.Close()
+	}
+	return err
+}
+
+func dataSource(path string) string {
+	pragmas := fmt.Sprintf("_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&_pragma=synchronous(NORMAL)", busyTimeout.Milliseconds())
+	if path == "" {
+		return "file:/" + rand.Text() + "?vfs=memdb&" + pragmas
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + pragmas
+}
+
+func (s *Sandbox) prepare(ctx context.Context, o Options) error {
+	version, err := s.checkFile(ctx)
+	if err != nil {
+		return err
+	}
+	if o.Path != "" {
+		// Only after the check: this writes to the file.
+		if _, err := s.writer.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+			return fmt.Errorf("switch to WAL: %w", err)
+		}
+	}
+	if version == schemaVersion {
+		return nil
+	}
+	return s.write(ctx, func(tx *sql.Tx) error { return s.create(ctx, tx, o) })
+}
+
+// checkFile returns the schema version, 0 for an empty database.
+func (s *Sandbox) checkFile(ctx context.Context) (version int, err error) {
+	var app, tables int
+	var state string
+	for pragma, dest := range map[string]any{
+		"SELECT count(*) FROM sqlite_schema": &tables,
+		"PRAGMA application_id":              &app,
+		"PRAGMA user_version":                &version,
+		"PRAGMA quick_check(1)":              &state,
+	} {
+		if err := s.writer.QueryRowContext(ctx, pragma).Scan(dest); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case tables == 0 && app == 0:
+		return 0, nil
+	case app != applicationID:
+		return 0, errors.New("it is not a sandbox database; it was left as it is")
+	case version > schemaVersion:
+		return 0, fmt.Errorf("it was written by a newer release (schema %d, this one knows %d); use that release or another file", version, schemaVersion)
+	case state != "ok":
+		return 0, fmt.Errorf("it is damaged (%s); move it away to start anew", state)
+	}
+	return version, nil
+}
+
+// create makes tables and seed, unless another process has done so meanwhile.
+func (s *Sandbox) create(ctx context.Context, tx *sql.Tx, o Options) error {
+	var version int
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version == schemaVersion {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, schema); err != nil {
+		return fmt.Errorf("create tables: %w", err)
+	}
+	pragmas := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)
+	if _, err := tx.ExecContext(ctx, pragmas); err != nil {
+		return fmt.Errorf("mark the file: %w", err)
+	}
+	if o.Empty {
+		return nil
+	}
+	return s.seed(ctx, tx)
+}
+
+// read is for queries; it refuses to write.
+func (s *Sandbox) read() *sql.DB { return s.readers }
+
+// write runs f in the one write transaction there may be. f must not call
+// read: in memory, a reader waits for the writer.
+func (s *Sandbox) write(ctx context.Context, f func(*sql.Tx) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writeLocked(ctx, f)
+}
+
+func (s *Sandbox) writeLocked(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback()
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// query is what a *sql.DB and a *sql.Tx share.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// collect runs a query and scans every row.
+func collect[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := []T{}
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+// seconds is how times are stored: Unix seconds with a fraction.
+func seconds(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }
+
+func fromSeconds(f float64) time.Time { return time.UnixMicro(int64(f*1e6 + 0.5)).UTC() }
+
+// stamp renders a stored time as Sentry does, with the literal Z that clients insist on.
+func stamp(f float64) string { return fromSeconds(f).Format("2006-01-02T15:04:05.000000Z") }
