@@ -1,0 +1,64 @@
+package sentry
+
+import (
+	"context"
+	"net/url"
+)
+
+// Field is something that a search can name.
+type Field struct {
+	Key  string
+	Type string // string, number, boolean; "" where Sentry does not say
+}
+
+// FieldSearch selects fields of an organization's events.
+type FieldSearch struct {
+	Dataset   string // Tags: errors; TraceItemAttributes: spans, logs, tracemetrics
+	Contains  string // TraceItemAttributes only: part of the name
+	ProjectID string // numeric; "": every project of the caller
+	Period    string
+}
+
+func (s FieldSearch) values(datasetKey string) url.Values {
+	q := url.Values{datasetKey: {s.Dataset}}
+	setNonEmpty(q, "substringMatch", s.Contains)
+	setNonEmpty(q, "project", s.ProjectID)
+	setNonEmpty(q, "statsPeriod", s.Period)
+	return q
+}
+
+// Tags lists the tags that an organization's errors have.
+func (c *Client) Tags(ctx context.Context, org string, s FieldSearch) ([]Field, error) {
+	s.Contains = ""
+	q := s.values("dataset")
+	q.Set("useCache", "1")
+	return c.fields(ctx, request{op: "list tags", path: []string{"organizations", org, "tags"}, query: q})
+}
+
+// TraceItemAttributes lists the attributes that spans, logs or metrics have.
+// Older servers have no such endpoint: the error is then ErrNotFound.
+func (c *Client) TraceItemAttributes(ctx context.Context, org string, s FieldSearch) ([]Field, error) {
+	return c.fields(ctx, request{
+		op:    "list attributes",
+		path:  []string{"organizations", org, "trace-items", "attributes"},
+		query: s.values("itemType"),
+	})
+}
+
+func (c *Client) fields(ctx context.Context, r request) ([]Field, error) {
+	var list []struct {
+		Key  Text `json:"key"`
+		Name Text `json:"name"`
+		Type Text `json:"attributeType"`
+	}
+	if _, err := c.call(ctx, r, &list); err != nil {
+		return nil, err
+	}
+	found := make([]Field, 0, len(list))
+	for _, f := range list {
+		if name := firstText(f.Name, f.Key); name != "" {
+			found = append(found, Field{Key: string(name), Type: string(f.Type)})
+		}
+	}
+	return found, nil
+}
