@@ -135,6 +135,9 @@ func decode(data []byte, out any) error {
 }
 
 func checkRoot(data []byte, out any) error {
+	if _, ok := out.(json.Unmarshaler); ok {
+		return nil
+	}
 	data = bytes.TrimSpace(data)
 	switch reflect.TypeOf(out).Elem().Kind() {
 	case reflect.Struct, reflect.Map:
