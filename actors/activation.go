@@ -1,0 +1,196 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/mark3labs/mcp-go/server"
+
+	"roundhouse/constraint"
+)
+
+// The messages of an activation. They are Go values and stay on this node.
+type (
+	// acquire asks for the lease. ctx carries the caller whose credential an
+	// activation uses; reply has room for the one answer.
+	acquire struct {
+		ctx   context.Context
+		key   constraint.Key
+		reply chan answer
+	}
+	// answer: a lease; or the error of an activation and the grant whose
+	// credential it used; or neither, which means gone, ask the directory again.
+	answer struct {
+		lease *lease
+		err   error
+		grant string
+	}
+	// built brings back what the build goroutine made.
+	built struct {
+		server *server.MCPServer
+		answer answer // err and grant
+	}
+	// checkIdle asks to passivate if nothing was served since then (Unix
+	// nanoseconds).
+	checkIdle struct{ since int64 }
+)
+
+// maxWaiting bounds the requests that wait for one activation.
+const maxWaiting = 1024
+
+// activation is the actor of one key. Only Receive touches its fields.
+type activation struct {
+	node  *Node
+	key   constraint.Key
+	entry *entry
+
+	lease    *lease // nil until built
+	building bool
+	retired  bool // out of the directory; answers gone until it stops
+	waiting  []*acquire
+}
+
+// Receive returns at once, whatever the message.
+func (a *activation) Receive(c actor.Context) {
+	switch m := c.Message().(type) {
+	case *acquire:
+		a.acquire(c, m)
+	case *built:
+		a.built(c, m)
+	case *checkIdle:
+		a.checkIdle(c, m)
+	case *actor.Stopping:
+		a.stopping()
+	case *actor.Stopped:
+		a.stopped(c)
+	}
+}
+
+func (a *activation) acquire(c actor.Context, m *acquire) {
+	switch {
+	case m.key != a.key:
+		// Only a programming error gets here; serving it would be a leak.
+		m.reply <- answer{err: fmt.Errorf("activation of another key asked: %w", constraint.ErrUnknown), grant: grantOf(m.ctx)}
+	case a.retired:
+		m.reply <- answer{}
+	case a.lease != nil:
+		m.reply <- answer{lease: a.lease}
+	case len(a.waiting) >= maxWaiting:
+		m.reply <- answer{err: a.node.refuse("too many requests wait for this context"), grant: grantOf(m.ctx)}
+	default:
+		a.waiting = append(a.waiting, m)
+		if !a.building {
+			a.building = true
+			a.build(c, m.ctx)
+		}
+	}
+}
+
+// build makes the server in a goroutine, because that asks Sentry. It outlives
+// the request that began it: others may be waiting by then.
+func (a *activation) build(c actor.Context, request context.Context) {
+	node, key, self, root := a.node, a.key, c.Self(), c.ActorSystem().Root
+	node.builds.Go(func() { // ends within Config.Activation, if NewServer heeds its ctx
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(request), node.cfg.Activation)
+		defer cancel()
+		s, err := node.newServer(ctx, key)
+		root.Send(self, &built{server: s, answer: answer{err: err, grant: grantOf(request)}})
+	})
+}
+
+func (n *Node) newServer(ctx context.Context, key constraint.Key) (s *server.MCPServer, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s, err = nil, &constraint.UnavailableError{Reason: "the context could not be built", Err: fmt.Errorf("panic: %v", r)}
+		}
+	}()
+	select {
+	case n.building <- struct{}{}:
+		defer func() { <-n.building }()
+	case <-ctx.Done():
+		return nil, n.refuse("too many contexts are being opened at once")
+	}
+	return n.cfg.NewServer(ctx, key)
+}
+
+func (a *activation) built(c actor.Context, m *built) {
+	a.building = false
+	if m.answer.err != nil {
+		a.node.counts.failures.Add(1)
+		a.node.cfg.Logger.Info("context not activated", "constraint", a.key.Identity(), "error", m.answer.err)
+		a.reply(m.answer)
+		a.retire(c)
+		return
+	}
+	if a.retired {
+		a.reply(answer{})
+		return
+	}
+	a.node.counts.activations.Add(1)
+	a.node.cfg.Logger.Debug("context activated", "constraint", a.key.Identity())
+	a.lease = newLease(a.key, newTransport(m.server, a.node.cfg), a.node.cfg.MaxInFlight)
+	a.entry.lease.Store(a.lease)
+	a.reply(answer{lease: a.lease})
+}
+
+func (a *activation) reply(got answer) {
+	for _, m := range a.waiting {
+		m.reply <- got
+	}
+	a.waiting = nil
+}
+
+func (a *activation) checkIdle(c actor.Context, m *checkIdle) {
+	if a.lease == nil || a.lease.lastUsed.Load() >= m.since || !a.lease.fenceIdle() {
+		return
+	}
+	a.node.counts.passivations.Add(1)
+	a.node.cfg.Logger.Debug("context passivated", "constraint", a.key.Identity())
+	a.lease.endStreams()
+	a.lease = nil
+	a.retire(c)
+}
+
+// retire leaves the directory and stops after the grace. The order matters:
+// whoever still holds this PID must find somebody who answers.
+func (a *activation) retire(c actor.Context) {
+	a.retired = true
+	a.node.dir.forget(a.key, a.entry)
+	a.node.retire(c.Self())
+}
+
+// retire poisons the actor after the grace; Shutdown does it earlier.
+func (n *Node) retire(pid *actor.PID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.retired[pid.Id] = pid
+	root := n.system.Root
+	time.AfterFunc(n.cfg.Grace, func() { root.Poison(pid) })
+}
+
+// stopping is the end, by passivation, shutdown or a panic in Receive.
+func (a *activation) stopping() {
+	a.retired = true
+	a.node.dir.forget(a.key, a.entry)
+	a.reply(answer{})
+	if a.lease != nil {
+		a.lease.fence()
+		a.lease.endStreams()
+	}
+}
+
+func (a *activation) stopped(c actor.Context) {
+	n := a.node
+	n.mu.Lock()
+	delete(n.retired, c.Self().Id)
+	n.mu.Unlock()
+	n.counts.live.Add(-1)
+	n.running.Done()
+}
+
+func grantOf(ctx context.Context) string {
+	caller, _ := constraint.CallerFrom(ctx)
+	return caller.Grant
+}

@@ -1,0 +1,104 @@
+package actors
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"roundhouse/constraint"
+)
+
+const shards = 64
+
+// directory maps a key to its activation on this node. Its locks are held for
+// map operations and a spawn, never while anybody is asked.
+type directory struct {
+	seed  maphash.Seed
+	max   int64
+	spawn func(constraint.Key, *entry) *actor.PID
+
+	size   atomic.Int64
+	shards [shards]shard
+}
+
+type shard struct {
+	mu sync.RWMutex // guards m
+	m  map[constraint.Key]*entry
+}
+
+// entry is one incarnation's place in the directory. A fenced incarnation may
+// still be draining while its successor has an entry of its own.
+type entry struct {
+	pid   *actor.PID            // fixed before anybody else sees the entry
+	lease atomic.Pointer[lease] // nil until the server is built
+}
+
+func newDirectory(limit int, spawn func(constraint.Key, *entry) *actor.PID) *directory {
+	d := &directory{seed: maphash.MakeSeed(), max: int64(limit), spawn: spawn}
+	for i := range d.shards {
+		d.shards[i].m = map[constraint.Key]*entry{}
+	}
+	return d
+}
+
+func (d *directory) shard(key constraint.Key) *shard {
+	return &d.shards[maphash.Comparable(d.seed, key)%shards]
+}
+
+// cached returns the lease of a built activation, which may be fenced, or nil.
+func (d *directory) cached(key constraint.Key) *lease {
+	s := d.shard(key)
+	s.mu.RLock()
+	e := s.m[key]
+	s.mu.RUnlock()
+	if e == nil {
+		return nil
+	}
+	return e.lease.Load()
+}
+
+// place returns key's activation and starts one where there is none; false
+// when the directory is full.
+func (d *directory) place(key constraint.Key) (*actor.PID, bool) {
+	s := d.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.m[key]; e != nil {
+		return e.pid, true
+	}
+	if d.size.Add(1) > d.max {
+		d.size.Add(-1)
+		return nil, false
+	}
+	e := &entry{}
+	e.pid = d.spawn(key, e)
+	s.m[key] = e
+	return e.pid, true
+}
+
+// forget removes e, but not a successor that has taken its place.
+func (d *directory) forget(key constraint.Key, e *entry) {
+	s := d.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m[key] == e {
+		delete(s.m, key)
+		d.size.Add(-1)
+	}
+}
+
+// entries returns all of them as they were, shard by shard.
+func (d *directory) entries() []*entry {
+	all := make([]*entry, 0, d.size.Load())
+	for i := range d.shards {
+		s := &d.shards[i]
+		s.mu.RLock()
+		for _, e := range s.m {
+			all = append(all, e)
+		}
+		s.mu.RUnlock()
+	}
+	return all
+}

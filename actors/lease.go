@@ -1,0 +1,118 @@
+package actors
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"roundhouse/constraint"
+)
+
+// fenced is far below any number of requests, so that releases after the fence
+// count down without ever making the state look open again.
+const fenced = -1 << 40
+
+// lease is what an activation hands out: its handler, counted. There is one per
+// incarnation, shared by all its requests; only the two atomics change.
+type lease struct {
+	key       constraint.Key
+	transport *transport
+	limit     int64
+	releaser  func()
+
+	streams, calls       context.Context // end the requests of their sort
+	endStreams, endCalls context.CancelFunc
+
+	state    atomic.Int64 // requests in flight; negative when fenced
+	lastUsed atomic.Int64 // Unix nanoseconds of the last release
+	drained  chan struct{}
+	once     sync.Once
+}
+
+func newLease(key constraint.Key, t *transport, limit int) *lease {
+	l := &lease{key: key, transport: t, limit: int64(limit), drained: make(chan struct{})}
+	l.releaser = l.release
+	l.streams, l.endStreams = context.WithCancel(context.Background())
+	l.calls, l.endCalls = context.WithCancel(context.Background())
+	l.lastUsed.Store(time.Now().UnixNano())
+	return l
+}
+
+type admission int
+
+const (
+	acquired admission = iota
+	full
+	gone
+)
+
+func (l *lease) tryAcquire() admission {
+	for {
+		n := l.state.Load()
+		switch {
+		case n < 0:
+			return gone
+		case n >= l.limit:
+			return full
+		case l.state.CompareAndSwap(n, n+1):
+			return acquired
+		}
+	}
+}
+
+// release stores lastUsed before it counts down: the other way round, a sweep
+// in between would see an idle context that was used long ago.
+func (l *lease) release() {
+	l.lastUsed.Store(time.Now().UnixNano())
+	if l.state.Add(-1) == fenced {
+		l.once.Do(func() { close(l.drained) })
+	}
+}
+
+// fenceIdle closes the lease if nothing is in flight.
+func (l *lease) fenceIdle() bool {
+	if !l.state.CompareAndSwap(0, fenced) {
+		return false
+	}
+	l.once.Do(func() { close(l.drained) })
+	return true
+}
+
+// fence closes the lease whatever is in flight; drained is closed when the last
+// of it has been released.
+func (l *lease) fence() {
+	for {
+		n := l.state.Load()
+		if n < 0 {
+			return
+		}
+		if l.state.CompareAndSwap(n, n+fenced) {
+			if n == 0 {
+				l.once.Do(func() { close(l.drained) })
+			}
+			return
+		}
+	}
+}
+
+// ServeHTTP runs the request on this goroutine, until it ends by itself or the
+// context's life does. The key goes into the request's context here, not in a
+// tool middleware, so that every kind of MCP handler sees it.
+func (l *lease) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithCancel(constraint.With(r.Context(), l.key))
+	defer cancel()
+	life := l.calls
+	if isStream(r) {
+		life = l.streams
+	}
+	defer context.AfterFunc(life, cancel)()
+	l.transport.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// isStream tells requests that stay open until somebody ends them.
+func isStream(r *http.Request) bool {
+	return r.Method == http.MethodGet || strings.EqualFold(r.Header.Get("Mcp-Method"), "subscriptions/listen")
+}

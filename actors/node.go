@@ -1,0 +1,257 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/mark3labs/mcp-go/server"
+
+	"roundhouse/constraint"
+)
+
+// Kind is the kind of our virtual actors; an identity is unique within it.
+const Kind = "constraint"
+
+// Config is what a Node needs. Zero values mean the defaults that the fields
+// tell.
+type Config struct {
+	// NewServer builds the MCP server for key, once per activation, with the
+	// credential of the caller in ctx. It returns an error of package
+	// constraint where the caller may not enter. Required.
+	NewServer func(ctx context.Context, key constraint.Key) (*server.MCPServer, error)
+
+	Idle        time.Duration // without a request for so long, a context passivates; 15 minutes
+	Grace       time.Duration // for so long a passivated activation still answers "gone"; 2 seconds
+	Activation  time.Duration // the longest that NewServer may take; 20 seconds
+	MaxContexts int           // contexts in memory; 100 000. One more is refused
+	MaxInFlight int           // requests and open streams in one context; 256. One more is refused
+	MaxSessions int           // legacy sessions in one context; 64. One more ends the least recently used
+	MaxBuilding int           // activations that ask Sentry at the same time; 64. One more waits
+	Logger      *slog.Logger  // nil: nothing is logged
+}
+
+func (cfg Config) withDefaults() Config {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d <= 0 {
+			*d = value
+		}
+	}
+	limit := func(n *int, value int) {
+		if *n <= 0 {
+			*n = value
+		}
+	}
+	set(&cfg.Idle, 15*time.Minute)
+	set(&cfg.Grace, 2*time.Second)
+	set(&cfg.Activation, 20*time.Second)
+	limit(&cfg.MaxContexts, 100_000)
+	limit(&cfg.MaxInFlight, 256)
+	limit(&cfg.MaxSessions, 64)
+	limit(&cfg.MaxBuilding, 64)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return cfg
+}
+
+// Node is this process's share of the contexts. All methods are safe for
+// concurrent use.
+type Node struct {
+	cfg      Config
+	system   *actor.ActorSystem
+	dir      *directory
+	counts   counts
+	building chan struct{} // one slot per activation that asks Sentry
+
+	closing atomic.Bool
+	stop    context.CancelFunc // ends the sweeper
+	sweeper sync.WaitGroup     // the sweeper
+	builds  sync.WaitGroup     // goroutines in activation.build
+	running sync.WaitGroup     // actors, from spawn to Stopped
+
+	mu      sync.Mutex
+	retired map[string]*actor.PID // answering "gone", by pid.Id
+}
+
+// Start makes a node of one: an actor system, and nothing that listens.
+func Start(cfg Config) (*Node, error) {
+	if cfg.NewServer == nil {
+		return nil, errors.New("actors: Config.NewServer is required")
+	}
+	cfg = cfg.withDefaults()
+	ctx, cancel := context.WithCancel(context.Background())
+	n := &Node{
+		cfg:      cfg,
+		system:   actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return cfg.Logger })),
+		building: make(chan struct{}, cfg.MaxBuilding),
+		stop:     cancel,
+		retired:  map[string]*actor.PID{},
+	}
+	n.dir = newDirectory(cfg.MaxContexts, n.spawn)
+	n.sweeper.Go(func() { n.sweep(ctx) }) // ends with Shutdown
+	return n, nil
+}
+
+// maxRounds bounds how often Acquire tries again after meeting an activation
+// that was just leaving. More than two in a row have not been seen.
+const maxRounds = 8
+
+// Acquire returns the handler of key's context, activating it with the
+// credential in ctx where it is not in memory. The context stays in memory
+// until release is called, which must happen exactly once, after the handler
+// has returned.
+//
+// The error is constraint.ErrUnknown, constraint.ErrUnauthorized, a
+// *constraint.MovedError, a *constraint.UnavailableError, or ctx's own.
+func (n *Node) Acquire(ctx context.Context, key constraint.Key) (h http.Handler, release func(), err error) {
+	l, err := n.lease(ctx, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return l, l.releaser, nil
+}
+
+func (n *Node) lease(ctx context.Context, key constraint.Key) (*lease, error) {
+	if n.closing.Load() {
+		return nil, n.refuse("the server is shutting down")
+	}
+	if l := n.dir.cached(key); l != nil {
+		switch l.tryAcquire() {
+		case acquired:
+			return l, nil
+		case full:
+			return nil, n.refuse("too many requests at once in this context")
+		}
+	}
+	return n.leaseFromActor(ctx, key)
+}
+
+func (n *Node) leaseFromActor(ctx context.Context, key constraint.Key) (*lease, error) {
+	caller, _ := constraint.CallerFrom(ctx)
+	for range maxRounds {
+		pid, ok := n.dir.place(key)
+		if !ok {
+			return nil, n.refuse("this server holds as many contexts as it may")
+		}
+		got, err := n.ask(ctx, pid, key)
+		switch {
+		case err != nil:
+			return nil, err
+		case got.err != nil && got.grant == caller.Grant:
+			return nil, got.err
+		case got.lease == nil: // gone, or somebody else's credential failed
+			continue
+		}
+		switch got.lease.tryAcquire() {
+		case acquired:
+			return got.lease, nil
+		case full:
+			return nil, n.refuse("too many requests at once in this context")
+		}
+	}
+	return nil, n.refuse("the context is changing hands")
+}
+
+// ask sends acquire and waits for the answer or the end of ctx. A reply channel
+// rather than a Proto.Actor future: futures know no ctx.
+func (n *Node) ask(ctx context.Context, pid *actor.PID, key constraint.Key) (answer, error) {
+	m := &acquire{ctx: ctx, key: key, reply: make(chan answer, 1)}
+	n.system.Root.Send(pid, m)
+	// An actor that died with the message in its mailbox never answers.
+	lost := time.NewTimer(n.cfg.Activation + 5*time.Second)
+	defer lost.Stop()
+	select {
+	case got := <-m.reply:
+		return got, nil
+	case <-ctx.Done():
+		return answer{}, ctx.Err()
+	case <-lost.C:
+		return answer{}, n.refuse("the context does not answer")
+	}
+}
+
+func (n *Node) refuse(reason string) error {
+	n.counts.refusals.Add(1)
+	return &constraint.UnavailableError{Reason: reason, RetryAfter: time.Second}
+}
+
+// spawn starts the activation of key. It is called by the directory under its
+// lock, which alone publishes the PID: a PID that others could guess before
+// SpawnPrefix returned would meet a mailbox without a dispatcher.
+func (n *Node) spawn(key constraint.Key, e *entry) *actor.PID {
+	n.running.Add(1)
+	n.counts.live.Add(1)
+	props := actor.PropsFromProducer(
+		func() actor.Actor { return &activation{node: n, key: key, entry: e} },
+		actor.WithGuardian(stopOnPanic))
+	return n.system.Root.SpawnPrefix(props, Kind+"/"+key.Identity())
+}
+
+// stopOnPanic ends an activation whose Receive panicked: all that it held is
+// derived, and the next request builds it anew. A restart would leave its old
+// lease in the directory.
+var stopOnPanic = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.StopDirective })
+
+// Shutdown refuses new requests, ends open streams, lets running calls finish
+// and stops every actor. When ctx ends first, running calls are canceled and
+// ctx's error is returned.
+func (n *Node) Shutdown(ctx context.Context) error {
+	if n.closing.Swap(true) {
+		return errors.New("actors: the node is already shut down")
+	}
+	n.stop()
+	n.sweeper.Wait()
+
+	err := n.drain(ctx)
+	for _, e := range n.dir.entries() {
+		n.system.Root.Poison(e.pid)
+	}
+	n.mu.Lock()
+	for _, pid := range n.retired {
+		n.system.Root.Poison(pid)
+	}
+	n.mu.Unlock()
+
+	stopped := make(chan struct{})
+	go func() { // ends when the last actor and the last build have ended
+		n.running.Wait()
+		n.builds.Wait()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+		n.system.Shutdown()
+		return err
+	case <-ctx.Done():
+		return errors.Join(err, ctx.Err())
+	}
+}
+
+// drain fences every lease, ends the streams and waits for the calls.
+func (n *Node) drain(ctx context.Context) error {
+	var leases []*lease
+	for _, e := range n.dir.entries() {
+		if l := e.lease.Load(); l != nil {
+			l.fence()
+			l.endStreams()
+			leases = append(leases, l)
+		}
+	}
+	for _, l := range leases {
+		select {
+		case <-l.drained:
+		case <-ctx.Done():
+			for _, l := range leases {
+				l.endCalls()
+			}
+			return ctx.Err()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,549 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"roundhouse/constraint"
+)
+
+func newKey(t testing.TB, s string) constraint.Key {
+	t.Helper()
+	key, err := constraint.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// newServer has one tool, "where", that tells the key its call arrived with.
+func newServer(context.Context, constraint.Key) (*server.MCPServer, error) {
+	s := server.NewMCPServer("test", "1", server.WithToolCapabilities(false))
+	s.SetTools(whereTool)
+	return s, nil
+}
+
+var whereTool = server.ServerTool{
+	Tool: mcp.NewTool("where"),
+	Handler: func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		key, _ := constraint.From(ctx)
+		return mcp.NewToolResultText("at " + key.String()), nil
+	},
+}
+
+func start(t testing.TB, cfg Config) *Node {
+	t.Helper()
+	if cfg.NewServer == nil {
+		cfg.NewServer = newServer
+	}
+	n, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func shutdown(t testing.TB, n *Node) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := n.Shutdown(ctx); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+}
+
+// modern is a request of the era without sessions.
+func modern(ctx context.Context, method, name string) *http.Request {
+	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":{"name":%q,"arguments":{},"_meta":{
+		"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`, method, name)
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/mcp", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	r.Header.Set("Mcp-Protocol-Version", "2026-07-28")
+	r.Header.Set("Mcp-Method", method)
+	if name != "" {
+		r.Header.Set("Mcp-Name", name)
+	}
+	return r
+}
+
+// where calls the tool at key and returns what it said.
+func where(ctx context.Context, n *Node, key constraint.Key) (string, error) {
+	h, release, err := n.Acquire(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, modern(ctx, "tools/call", "where"))
+	return w.Body.String(), nil
+}
+
+func TestNode_Acquire(t *testing.T) {
+	t.Run("each key its own server", func(t *testing.T) {
+		n := start(t, Config{})
+		defer shutdown(t, n)
+		for _, s := range []string{"1::", "1:acme:", "1:acme:web", "1:globex:web", "2:acme:web"} {
+			got, err := where(t.Context(), n, newKey(t, s))
+			if err != nil || !strings.Contains(got, `"at `+s+`"`) {
+				t.Errorf("at %s the tool said %s (%v)", s, got, err)
+			}
+		}
+		if got := n.Stats().Contexts; got != 5 {
+			t.Errorf("%d contexts, want 5", got)
+		}
+	})
+
+	t.Run("200 first requests build one server", func(t *testing.T) {
+		var builds atomic.Int32
+		all := make(chan struct{})
+		n := start(t, Config{NewServer: func(ctx context.Context, key constraint.Key) (*server.MCPServer, error) {
+			builds.Add(1)
+			<-all // until every request has been sent
+			return newServer(ctx, key)
+		}})
+		defer shutdown(t, n)
+		var begun, done sync.WaitGroup
+		for range 200 {
+			begun.Add(1)
+			done.Go(func() {
+				begun.Done()
+				if got, err := where(t.Context(), n, newKey(t, "1:acme:web")); err != nil || !strings.Contains(got, "at 1:acme:web") {
+					t.Errorf("%q, %v", got, err)
+				}
+			})
+		}
+		begun.Wait()
+		close(all)
+		done.Wait()
+		if got := builds.Load(); got != 1 {
+			t.Errorf("built %d times, want once", got)
+		}
+		if s := n.Stats(); s.Activations != 1 || s.Actors != 1 {
+			t.Errorf("%+v, want one activation", s)
+		}
+	})
+
+	t.Run("a caller that hangs up leaves the others their activation", func(t *testing.T) {
+		asked, answer := make(chan struct{}), make(chan struct{})
+		n := start(t, Config{NewServer: func(ctx context.Context, key constraint.Key) (*server.MCPServer, error) {
+			close(asked)
+			<-answer
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			return newServer(ctx, key)
+		}})
+		defer shutdown(t, n)
+		ctx, hangUp := context.WithCancel(t.Context())
+		first := make(chan error)
+		go func() {
+			_, err := where(ctx, n, newKey(t, "1:acme:"))
+			first <- err
+		}()
+		<-asked
+		hangUp()
+		if err := <-first; !errors.Is(err, context.Canceled) {
+			t.Errorf("the one that hung up got %v", err)
+		}
+		close(answer)
+		if _, err := where(t.Context(), n, newKey(t, "1:acme:")); err != nil {
+			t.Errorf("the next one got %v", err)
+		}
+	})
+}
+
+func TestNode_AcquireRefused(t *testing.T) {
+	asCaller := func(ctx context.Context, grant string) context.Context {
+		return constraint.WithCaller(ctx, constraint.Caller{User: "1", Grant: grant})
+	}
+
+	t.Run("ErrUnknown", func(t *testing.T) {
+		n := start(t, Config{NewServer: func(context.Context, constraint.Key) (*server.MCPServer, error) {
+			return nil, fmt.Errorf("ask Sentry: %w", constraint.ErrUnknown)
+		}})
+		defer shutdown(t, n)
+		if _, err := where(t.Context(), n, newKey(t, "1:nobody:")); !errors.Is(err, constraint.ErrUnknown) {
+			t.Errorf("%v, want ErrUnknown", err)
+		}
+		if s := n.Stats(); s.Contexts != 0 || s.Failures != 1 {
+			t.Errorf("%+v: a failed activation stays in the directory", s)
+		}
+	})
+
+	t.Run("a bad credential fails only its own callers", func(t *testing.T) {
+		asked, answer := make(chan struct{}, 2), make(chan struct{})
+		n := start(t, Config{NewServer: func(ctx context.Context, key constraint.Key) (*server.MCPServer, error) {
+			if grantOf(ctx) == "revoked" {
+				asked <- struct{}{}
+				<-answer
+				return nil, constraint.ErrUnauthorized
+			}
+			return newServer(ctx, key)
+		}})
+		defer shutdown(t, n)
+		bad := make(chan error)
+		go func() {
+			_, err := where(asCaller(t.Context(), "revoked"), n, newKey(t, "1:acme:"))
+			bad <- err
+		}()
+		<-asked
+		good := make(chan error)
+		go func() { // joins the activation that the bad credential began
+			_, err := where(asCaller(t.Context(), "good"), n, newKey(t, "1:acme:"))
+			good <- err
+		}()
+		close(answer)
+		if err := <-bad; !errors.Is(err, constraint.ErrUnauthorized) {
+			t.Errorf("the revoked grant got %v", err)
+		}
+		if err := <-good; err != nil {
+			t.Errorf("the good grant got %v", err)
+		}
+	})
+
+	t.Run("NewServer panics", func(t *testing.T) {
+		var calls atomic.Int32
+		n := start(t, Config{NewServer: func(ctx context.Context, key constraint.Key) (*server.MCPServer, error) {
+			if calls.Add(1) == 1 {
+				panic("the first time")
+			}
+			return newServer(ctx, key)
+		}})
+		defer shutdown(t, n)
+		var unavailable *constraint.UnavailableError
+		if _, err := where(t.Context(), n, newKey(t, "1:acme:")); !errors.As(err, &unavailable) {
+			t.Errorf("%v, want an UnavailableError", err)
+		}
+		if _, err := where(t.Context(), n, newKey(t, "1:acme:")); err != nil {
+			t.Errorf("after the panic: %v", err)
+		}
+	})
+
+	t.Run("too many contexts", func(t *testing.T) {
+		n := start(t, Config{MaxContexts: 2})
+		defer shutdown(t, n)
+		for _, s := range []string{"1:a:", "1:b:"} {
+			if _, err := where(t.Context(), n, newKey(t, s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var unavailable *constraint.UnavailableError
+		if _, err := where(t.Context(), n, newKey(t, "1:c:")); !errors.As(err, &unavailable) || unavailable.RetryAfter <= 0 {
+			t.Errorf("%v, want an UnavailableError with a time to retry", err)
+		}
+		if _, err := where(t.Context(), n, newKey(t, "1:a:")); err != nil {
+			t.Errorf("a context in memory: %v", err)
+		}
+	})
+
+	t.Run("too many requests in one context", func(t *testing.T) {
+		n := start(t, Config{MaxInFlight: 2})
+		defer shutdown(t, n)
+		var releases []func()
+		for range 2 {
+			_, release, err := n.Acquire(t.Context(), newKey(t, "1:a:"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			releases = append(releases, release)
+		}
+		var unavailable *constraint.UnavailableError
+		if _, _, err := n.Acquire(t.Context(), newKey(t, "1:a:")); !errors.As(err, &unavailable) {
+			t.Errorf("%v, want an UnavailableError", err)
+		}
+		if _, err := where(t.Context(), n, newKey(t, "1:b:")); err != nil {
+			t.Errorf("another context is refused too: %v", err)
+		}
+		for _, release := range releases {
+			release()
+		}
+		if _, err := where(t.Context(), n, newKey(t, "1:a:")); err != nil {
+			t.Errorf("after the release: %v", err)
+		}
+	})
+}
+
+func TestNode_PanicInReceive(t *testing.T) {
+	n := start(t, Config{})
+	defer shutdown(t, n)
+	key := newKey(t, "1:acme:")
+	h, release, err := n.Acquire(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, _ := n.dir.place(key)
+	n.system.Root.Send(pid, (*checkIdle)(nil)) // panics in checkIdle
+	<-h.(*lease).streams.Done()                // the supervisor has stopped the actor
+	release()
+	if got, err := where(t.Context(), n, key); err != nil || !strings.Contains(got, "at 1:acme:") {
+		t.Errorf("after the panic: %q, %v", got, err)
+	}
+	if s := n.Stats(); s.Activations != 2 || s.Contexts != 1 {
+		t.Errorf("%+v, want a second activation and one context", s)
+	}
+}
+
+func TestNode_Passivate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, Config{Idle: time.Minute})
+		idle, held := newKey(t, "1:idle:"), newKey(t, "1:held:")
+		if _, err := where(t.Context(), n, idle); err != nil {
+			t.Fatal(err)
+		}
+		_, release, err := n.Acquire(t.Context(), held)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		time.Sleep(50 * time.Second)
+		synctest.Wait()
+		if s := n.Stats(); s.Contexts != 2 {
+			t.Errorf("before the time: %+v", s)
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if s := n.Stats(); s.Contexts != 1 || s.Passivations != 1 || s.Actors != 1 {
+			t.Errorf("after the time: %+v, want only the one in use", s)
+		}
+		release()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if s := n.Stats(); s.Contexts != 0 || s.Actors != 0 {
+			t.Errorf("after the release: %+v, want none", s)
+		}
+		if got, err := where(t.Context(), n, idle); err != nil || !strings.Contains(got, "at 1:idle:") {
+			t.Errorf("a passivated context is activated anew: %q, %v", got, err)
+		}
+		shutdown(t, n)
+	})
+}
+
+// TestNode_PassivateLosesNobody passivates as fast as it can under traffic.
+func TestNode_PassivateLosesNobody(t *testing.T) {
+	n := start(t, Config{Idle: time.Hour, Grace: 50 * time.Millisecond})
+	defer shutdown(t, n)
+	ctx, cancel := context.WithCancel(t.Context())
+	var sweeps sync.WaitGroup
+	sweeps.Go(func() {
+		for ctx.Err() == nil {
+			n.sweepOnce(time.Now().Add(2 * time.Hour)) // everything not in use is idle
+			runtime.Gosched()
+		}
+	})
+	var callers sync.WaitGroup
+	for i := range 8 {
+		callers.Go(func() {
+			for j := range 400 {
+				s := fmt.Sprintf("1:org%d:", (i+j)%3)
+				if got, err := where(ctx, n, newKey(t, s)); err != nil || !strings.Contains(got, "at "+s) {
+					t.Errorf("call %d at %s: %q, %v", j, s, got, err)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	cancel()
+	sweeps.Wait()
+	if s := n.Stats(); s.Passivations < 10 {
+		t.Errorf("%+v: too few passivations to prove anything", s)
+	}
+}
+
+func TestNode_ReturnsMemoryAndGoroutines(t *testing.T) {
+	const contexts = 10_000
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	n := start(t, Config{Idle: time.Hour, Grace: time.Millisecond})
+	defer shutdown(t, n)
+	cycle := func() {
+		for i := range contexts {
+			_, release, err := n.Acquire(t.Context(), newKey(t, fmt.Sprintf("1:org-%d:web", i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			release()
+		}
+	}
+	passivate := func() {
+		n.sweepOnce(time.Now().Add(2 * time.Hour))
+		deadline := time.After(30 * time.Second)
+		for n.Stats().Actors > 0 {
+			select {
+			case <-deadline:
+				t.Fatalf("after 30 s: %+v", n.Stats())
+			default:
+				runtime.Gosched()
+			}
+		}
+	}
+	for range 4 { // the maps reach the size that they then keep
+		cycle()
+		passivate()
+	}
+
+	heapBefore, goroutinesBefore := heap(), runtime.NumGoroutine()
+	cycle()
+	heapLive, goroutinesLive := heap(), runtime.NumGoroutine()
+	passivate()
+	heapAfter, goroutinesAfter := heap(), runtime.NumGoroutine()
+
+	t.Logf("%d contexts: %d B each while active; %d B each after; goroutines %d, %d, %d", contexts,
+		(heapLive-heapBefore)/contexts, (heapAfter-heapBefore)/contexts, goroutinesBefore, goroutinesLive, goroutinesAfter)
+	if perContext := (heapLive - heapBefore) / contexts; perContext < 1000 {
+		t.Errorf("%d B per active context: the measurement does not see them", perContext)
+	}
+	if left := (heapAfter - heapBefore) / contexts; left > 128 {
+		t.Errorf("%d B per passivated context are left", left)
+	}
+	if more := goroutinesLive - goroutinesBefore; more > 20 {
+		t.Errorf("idle contexts hold %d goroutines", more)
+	}
+	if more := goroutinesAfter - goroutinesBefore; more > 5 {
+		t.Errorf("%d goroutines are left", more)
+	}
+}
+
+func TestNode_Shutdown(t *testing.T) {
+	t.Run("a call finishes, a stream ends, no goroutine stays", func(t *testing.T) {
+		before := runtime.NumGoroutine()
+		inCall, finish := make(chan struct{}), make(chan struct{})
+		n := start(t, Config{NewServer: func(context.Context, constraint.Key) (*server.MCPServer, error) {
+			s := server.NewMCPServer("test", "1", server.WithToolCapabilities(false))
+			s.AddTool(mcp.NewTool("slow"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+				close(inCall)
+				select {
+				case <-finish:
+					return mcp.NewToolResultText("finished"), nil
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			})
+			return s, nil
+		}})
+		key := newKey(t, "1:acme:")
+		serve := func(r *http.Request) chan string {
+			h, release, err := n.Acquire(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan string, 1)
+			go func() {
+				defer release()
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, r)
+				done <- w.Body.String()
+			}()
+			return done
+		}
+		stream := serve(modern(t.Context(), "subscriptions/listen", ""))
+		call := serve(modern(t.Context(), "tools/call", "slow"))
+		<-inCall
+
+		down := make(chan error, 1)
+		go func() { down <- n.Shutdown(context.Background()) }()
+		<-stream // ends although nobody closed it
+		var unavailable *constraint.UnavailableError
+		if _, _, err := n.Acquire(t.Context(), key); !errors.As(err, &unavailable) {
+			t.Errorf("a new request while shutting down: %v", err)
+		}
+		select {
+		case err := <-down:
+			t.Fatalf("Shutdown returned %v while a call was running", err)
+		default:
+		}
+		close(finish)
+		if got := <-call; !strings.Contains(got, "finished") {
+			t.Errorf("the running call said %q", got)
+		}
+		if err := <-down; err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		waitForGoroutines(t, before)
+	})
+
+	t.Run("a call that never ends is canceled", func(t *testing.T) {
+		inCall := make(chan struct{})
+		n := start(t, Config{NewServer: func(context.Context, constraint.Key) (*server.MCPServer, error) {
+			s := server.NewMCPServer("test", "1", server.WithToolCapabilities(false))
+			s.AddTool(mcp.NewTool("endless"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+				close(inCall)
+				<-ctx.Done()
+				return nil, ctx.Err()
+			})
+			return s, nil
+		}})
+		h, release, err := n.Acquire(t.Context(), newKey(t, "1:acme:"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			defer release()
+			h.ServeHTTP(httptest.NewRecorder(), modern(t.Context(), "tools/call", "endless"))
+		}()
+		<-inCall
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := n.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Shutdown: %v, want its context's error", err)
+		}
+		<-done
+	})
+}
+
+func waitForGoroutines(t *testing.T, want int) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	for runtime.NumGoroutine() > want {
+		select {
+		case <-deadline:
+			stacks := make([]byte, 1<<16)
+			t.Fatalf("%d goroutines, want %d:\n%s", runtime.NumGoroutine(), want, stacks[:runtime.Stack(stacks, true)])
+		default:
+			runtime.Gosched()
+		}
+	}
+}
+
+func TestNode_ServeStdio(t *testing.T) {
+	n := start(t, Config{})
+	defer shutdown(t, n)
+	inR, inW := io.Pipe()
+	outR, outW := io.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- n.ServeStdio(t.Context(), newKey(t, "1:acme:web"), inR, outW) }()
+	go fmt.Fprintln(inW, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"where","arguments":{}}}`)
+	buf := make([]byte, 4096)
+	read, err := outR.Read(buf)
+	if err != nil || !strings.Contains(string(buf[:read]), "at 1:acme:web") {
+		t.Errorf("%q, %v", buf[:read], err)
+	}
+	inW.Close()
+	if err := <-served; err != nil && !errors.Is(err, io.EOF) {
+		t.Errorf("ServeStdio: %v", err)
+	}
+	if l := n.dir.cached(newKey(t, "1:acme:web")); l.state.Load() != 0 {
+		t.Error("the lease is not released")
+	}
+}
