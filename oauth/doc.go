@@ -1,0 +1,36 @@
+// Package oauth is an OAuth 2.1 authorization server that lets MCP clients in
+// on behalf of users whom another authorization server, the upstream, knows.
+//
+// # The walk
+//
+// A client registers, sends the user's browser to the authorization endpoint,
+// and the user chooses skills on a consent page. Only then does the browser go
+// upstream, asking for no more than those skills need. When it comes back, the
+// upstream's tokens are sealed into a grant, and the client gets a code that
+// it changes into tokens of ours. The upstream's tokens never leave the
+// server, and ours are never sent upstream.
+//
+// # Words
+//
+// A grant is what one user allowed one client, for one resource. Everything
+// that we issue hangs on a grant and dies with it. A ticket is a value that
+// can be spent once: a pending authorization or a code. A token is always one
+// that we issued; Sentry's are called upstream tokens.
+//
+// # What is kept
+//
+// Codes, access tokens, refresh tokens and client secrets are random and kept
+// only as SHA-256. Upstream tokens and pending authorizations are sealed with
+// a key that the store does not hold. The store alone opens no door.
+//
+// # Concurrency
+//
+// A Server is safe for concurrent use, and so are several on one store. What
+// must happen once (spending a ticket, replacing a refresh token, refreshing
+// an upstream token) is decided by an atomic step of the Store, never by a
+// lock in a process. Two users of a grant never wait for each other's network,
+// except for an upstream refresh, which all callers share.
+//
+// The package does not limit rates and does not serve the protected-resource
+// metadata (RFC 9728): both belong to whoever serves the resource.
+package oauth
