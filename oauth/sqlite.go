@@ -1,0 +1,153 @@
+package oauth
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// applicationID marks the file as ours in SQLite's header: "rhoa".
+const applicationID = 0x72686f61
+
+// SQLiteStore is a Store in one file. Close it when done.
+type SQLiteStore struct {
+	write *sql.DB // one connection: SQLite has one writer anyway, and waiting here is fair
+	read  *sql.DB
+}
+
+// OpenSQLite opens the store at path, making it if there is none, brings it up
+// to date and purges what expired. A file that is not ours, is damaged or was
+// written by a newer version is refused; the error says which.
+func OpenSQLite(ctx context.Context, path string) (*SQLiteStore, error) {
+	s, err := openSQLite(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func openSQLite(ctx context.Context, path string) (*SQLiteStore, error) {
+	if err := touchPrivate(path); err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	s := new(SQLiteStore)
+	if s.write, err = sql.Open("sqlite", dataSource(path, "synchronous(FULL)", "foreign_keys(1)")); err != nil {
+		return nil, err
+	}
+	s.write.SetMaxOpenConns(1)
+	if s.read, err = sql.Open("sqlite", dataSource(path, "query_only(1)")); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.read.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
+	s.read.SetMaxIdleConns(max(4, runtime.GOMAXPROCS(0)))
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// touchPrivate makes the file before SQLite would, which lets others read it.
+// SQLite gives the files beside it the same mode.
+func touchPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func dataSource(path string, pragmas ...string) string {
+	q := url.Values{"_txlock": {"immediate"}} // a transaction that reads first must not deadlock when it writes
+	q["_pragma"] = append([]string{"busy_timeout(5000)", "journal_mode(WAL)"}, pragmas...)
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+// Close ends all work and closes the file.
+func (s *SQLiteStore) Close() error {
+	var errs []error
+	for _, db := range []*sql.DB{s.read, s.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *SQLiteStore) prepare(ctx context.Context) error {
+	if err := s.checkOurs(ctx); err != nil {
+		return err
+	}
+	if err := migrate(ctx, goose.DialectSQLite3, s.write); err != nil {
+		return err
+	}
+	_, err := s.Purge(ctx, time.Now())
+	return err
+}
+
+// checkOurs refuses another program's file and a damaged one, before a
+// migration could write to it. Checking every page takes a second per few
+// hundred megabytes.
+func (s *SQLiteStore) checkOurs(ctx context.Context) error {
+	var id, tables int64
+	row := s.write.QueryRowContext(ctx, `SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id`)
+	if err := row.Scan(&id, &tables); err != nil {
+		return fmt.Errorf("damaged, or not a SQLite file; restore it from a backup or move it away: %w", err)
+	}
+	if id == 0 && tables == 0 {
+		_, err := s.write.ExecContext(ctx, "PRAGMA application_id = "+strconv.Itoa(applicationID))
+		return err
+	}
+	if id != applicationID {
+		return errors.New("the file belongs to another program; choose another path")
+	}
+	var verdict string
+	if err := s.write.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
+		return fmt.Errorf("damaged; restore it from a backup or move it away: %w", err)
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("damaged; restore it from a backup or move it away: %s", verdict)
+	}
+	return nil
+}
+
+// migrate brings the schema up to date, and refuses one that is ahead of it.
+func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(dialect, db, dir, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	have, known, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	if have > known {
+		return fmt.Errorf("written by a newer version of Roundhouse (schema %d, this one knows %d); run that version", have, known)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,287 @@
+package oauth
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// purgeBatch bounds what one call deletes from each table.
+const purgeBatch = 1000
+
+func (s *SQLiteStore) PutClient(ctx context.Context, c Client) error {
+	uris, err := json.Marshal(c.RedirectURIs)
+	if err != nil {
+		return fmt.Errorf("put client: %w", err)
+	}
+	return s.change(ctx, "put client", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO clients VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			c.ID, c.Name, string(uris), c.AuthMethod, c.Secret[:], millis(c.Created), millis(c.Expires)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM clients WHERE id IN (SELECT id FROM clients
+			WHERE id <> ? AND NOT EXISTS (SELECT 1 FROM grants WHERE client_id = clients.id)
+			ORDER BY created_at DESC LIMIT ? OFFSET ?)`, c.ID, purgeBatch, MaxIdleClients-1)
+		return err
+	})
+}
+
+func (s *SQLiteStore) Client(ctx context.Context, id string) (Client, error) {
+	c := Client{ID: id}
+	var uris string
+	var secret []byte
+	var created, expires int64
+	row := s.read.QueryRowContext(ctx, `SELECT name, redirect_uris, auth_method, secret_hash, created_at, expires_at
+		FROM clients WHERE id = ?`, id)
+	if err := row.Scan(&c.Name, &uris, &c.AuthMethod, &secret, &created, &expires); err != nil {
+		return Client{}, wrap("get client", err)
+	}
+	if err := json.Unmarshal([]byte(uris), &c.RedirectURIs); err != nil {
+		return Client{}, fmt.Errorf("get client: %w", err)
+	}
+	copy(c.Secret[:], secret)
+	c.Created, c.Expires = instant(created), instant(expires)
+	return c, nil
+}
+
+func (s *SQLiteStore) PutTicket(ctx context.Context, t Ticket) error {
+	return s.change(ctx, "put ticket", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO tickets (key, data, created_at, expires_at) VALUES (?, ?, ?, ?)`,
+			t.Key[:], t.Data, millis(t.Created), millis(t.Expires)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM tickets WHERE key IN
+			(SELECT key FROM tickets WHERE key <> ? ORDER BY created_at DESC LIMIT ? OFFSET ?)`, t.Key[:], purgeBatch, MaxTickets-1)
+		return err
+	})
+}
+
+func (s *SQLiteStore) TakeTicket(ctx context.Context, key Hash, now time.Time) (Ticket, error) {
+	var t Ticket
+	var taken bool
+	err := s.change(ctx, "take ticket", func(tx *sql.Tx) error {
+		// One statement decides: of two that race, the second sees taken = 1.
+		res, err := tx.ExecContext(ctx, `UPDATE tickets SET taken = 1 WHERE key = ? AND taken = 0 AND expires_at > ?`,
+			key[:], millis(now))
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return err
+		}
+		taken = n == 0
+		t, err = scanTicket(tx.QueryRowContext(ctx, `SELECT data, created_at, expires_at FROM tickets
+			WHERE key = ? AND taken = 1`, key[:]))
+		return err
+	})
+	if err != nil {
+		return Ticket{}, err
+	}
+	t.Key = key
+	if taken {
+		return t, ErrTaken
+	}
+	return t, nil
+}
+
+func scanTicket(row *sql.Row) (Ticket, error) {
+	var t Ticket
+	var created, expires int64
+	if err := row.Scan(&t.Data, &created, &expires); err != nil {
+		return Ticket{}, err
+	}
+	t.Created, t.Expires = instant(created), instant(expires)
+	return t, nil
+}
+
+const grantColumns = `grants.id, user_id, user_name, client_id, client_name, grants.resource, grants.scopes,
+	grants.created_at, grants.expires_at, refresh_hash, previous_hash, rotated_at,
+	upstream, upstream_expires_at, upstream_lease, upstream_generation`
+
+func (s *SQLiteStore) PutGrant(ctx context.Context, g StoredGrant) error {
+	return s.change(ctx, "put grant", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			g.ID, g.User, g.UserName, g.ClientID, g.ClientName, g.Resource, strings.Join(g.Scopes, " "),
+			millis(g.Created), millis(g.Expires), g.Refresh[:], g.Previous[:], millis(g.Rotated),
+			g.Upstream.Sealed, millis(g.Upstream.Expires), millis(g.Upstream.Lease), g.Generation)
+		return err
+	})
+}
+
+func (s *SQLiteStore) Grant(ctx context.Context, id string) (StoredGrant, error) {
+	var row grantRow
+	err := s.read.QueryRowContext(ctx, `SELECT `+grantColumns+` FROM grants WHERE id = ?`, id).Scan(row.into()...)
+	if err != nil {
+		return StoredGrant{}, wrap("get grant", err)
+	}
+	return row.grant(), nil
+}
+
+// grantRow is a grant as scanned, before its times and lists are unfolded.
+type grantRow struct {
+	g                                                     StoredGrant
+	scopes                                                string
+	refresh, previous                                     []byte
+	created, expires, rotated, upstreamExpires, leaseEnds int64
+}
+
+// into returns where grantColumns go, in their order.
+func (r *grantRow) into() []any {
+	g := &r.g
+	return []any{&g.ID, &g.User, &g.UserName, &g.ClientID, &g.ClientName, &g.Resource, &r.scopes,
+		&r.created, &r.expires, &r.refresh, &r.previous, &r.rotated,
+		&g.Upstream.Sealed, &r.upstreamExpires, &r.leaseEnds, &g.Generation}
+}
+
+func (r *grantRow) grant() StoredGrant {
+	g := r.g
+	g.Scopes = strings.Fields(r.scopes)
+	g.Created, g.Expires, g.Rotated = instant(r.created), instant(r.expires), instant(r.rotated)
+	g.Upstream.Expires, g.Upstream.Lease = instant(r.upstreamExpires), instant(r.leaseEnds)
+	copy(g.Refresh[:], r.refresh)
+	copy(g.Previous[:], r.previous)
+	return g
+}
+
+func (s *SQLiteStore) Issue(ctx context.Context, i Issuance) error {
+	return s.change(ctx, "issue tokens", func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE grants SET expires_at = ?, refresh_hash = ?,
+			previous_hash = CASE WHEN ? THEN previous_hash ELSE refresh_hash END,
+			rotated_at = CASE WHEN ? THEN rotated_at ELSE ? END
+			WHERE id = ? AND refresh_hash = ?`,
+			millis(i.Expires), i.To[:], i.To == i.From, i.To == i.From, millis(i.Now), i.Access.Grant, i.From[:])
+		if err := decided(ctx, tx, res, err, i.Access.Grant); err != nil {
+			return err
+		}
+		return insertAccess(ctx, tx, i.Access)
+	})
+}
+
+func insertAccess(ctx context.Context, tx *sql.Tx, a AccessToken) error {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO access_tokens VALUES (?, ?, ?, ?, ?, ?)`,
+		a.Hash[:], a.Grant, a.Resource, strings.Join(a.Scopes, " "), millis(a.Created), millis(a.Expires)); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM access_tokens WHERE hash IN (SELECT hash FROM access_tokens
+		WHERE grant_id = ? AND hash <> ? ORDER BY created_at DESC LIMIT ? OFFSET ?)`, a.Grant, a.Hash[:], purgeBatch, MaxTokensPerGrant-1)
+	return err
+}
+
+func (s *SQLiteStore) Token(ctx context.Context, access Hash) (AccessToken, StoredGrant, error) {
+	a := AccessToken{Hash: access}
+	var scopes string
+	var created, expires int64
+	var row grantRow
+	err := s.read.QueryRowContext(ctx, `SELECT access_tokens.resource, access_tokens.scopes, access_tokens.created_at,
+		access_tokens.expires_at, `+grantColumns+` FROM access_tokens JOIN grants ON grants.id = grant_id WHERE hash = ?`,
+		access[:]).Scan(append([]any{&a.Resource, &scopes, &created, &expires}, row.into()...)...)
+	if err != nil {
+		return AccessToken{}, StoredGrant{}, wrap("get token", err)
+	}
+	g := row.grant()
+	a.Grant, a.Scopes = g.ID, strings.Fields(scopes)
+	a.Created, a.Expires = instant(created), instant(expires)
+	return a, g, nil
+}
+
+func (s *SQLiteStore) SwapUpstream(ctx context.Context, grant string, generation int64, next Upstream) error {
+	return s.change(ctx, "swap upstream credential", func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE grants SET upstream = ?, upstream_expires_at = ?, upstream_lease = ?,
+			upstream_generation = upstream_generation + 1 WHERE id = ? AND upstream_generation = ?`,
+			next.Sealed, millis(next.Expires), millis(next.Lease), grant, generation)
+		return decided(ctx, tx, res, err, grant)
+	})
+}
+
+// decided tells why a compare-and-swap on a grant changed nothing.
+func decided(ctx context.Context, tx *sql.Tx, res sql.Result, err error, grant string) error {
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	var one int
+	if err := tx.QueryRowContext(ctx, `SELECT 1 FROM grants WHERE id = ?`, grant).Scan(&one); err != nil {
+		return err
+	}
+	return ErrConflict
+}
+
+func (s *SQLiteStore) Revoke(ctx context.Context, grant string) error {
+	return s.change(ctx, "revoke grant", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM grants WHERE id = ?`, grant) // and its tokens, by the foreign key
+		return err
+	})
+}
+
+func (s *SQLiteStore) Purge(ctx context.Context, now time.Time) (int, error) {
+	var total int64
+	err := s.change(ctx, "purge", func(tx *sql.Tx) error {
+		for _, p := range []struct {
+			query string
+			until time.Time
+		}{
+			{`DELETE FROM tickets WHERE key IN (SELECT key FROM tickets WHERE expires_at < ? AND taken = 0 LIMIT ?)`, now},
+			{`DELETE FROM tickets WHERE key IN (SELECT key FROM tickets WHERE expires_at < ? LIMIT ?)`, now.Add(-TicketMemory)},
+			{`DELETE FROM access_tokens WHERE hash IN (SELECT hash FROM access_tokens WHERE expires_at < ? LIMIT ?)`, now},
+			{`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at < ? LIMIT ?)`, now},
+			{`DELETE FROM clients WHERE id IN (SELECT id FROM clients WHERE expires_at < ?
+				AND NOT EXISTS (SELECT 1 FROM grants WHERE client_id = clients.id) LIMIT ?)`, now},
+		} {
+			res, err := tx.ExecContext(ctx, p.query, millis(p.until), purgeBatch)
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			total += n
+		}
+		return nil
+	})
+	return int(total), err
+}
+
+// change runs f in a transaction.
+func (s *SQLiteStore) change(ctx context.Context, op string, f func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	defer tx.Rollback() // after Commit, nothing
+	if err := f(tx); err != nil {
+		return wrap(op, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return nil
+}
+
+func wrap(op string, err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func instant(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

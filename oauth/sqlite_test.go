@@ -1,0 +1,171 @@
+package oauth_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"roundhouse/oauth"
+	"roundhouse/oauth/oauthtest"
+)
+
+func TestSQLiteStore(t *testing.T) {
+	oauthtest.TestStore(t, func(t *testing.T) oauth.Store {
+		return openStore(t, filepath.Join(t.TempDir(), "store.db"))
+	})
+}
+
+func openStore(t *testing.T, path string) *oauth.SQLiteStore {
+	t.Helper()
+	s, err := oauth.OpenSQLite(context.Background(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestOpenSQLite_isPrivate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "odd ?#% name")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	openStore(t, filepath.Join(dir, "store.db"))
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) < 2 {
+		t.Errorf("found %v, want the file and its write-ahead log", entries)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v: others can read it", e.Name(), info.Mode().Perm())
+		}
+	}
+}
+
+func TestOpenSQLite_refuses(t *testing.T) {
+	tests := map[string]struct {
+		spoil func(t *testing.T, path string)
+		want  string
+	}{
+		"not a database": {func(t *testing.T, path string) {
+			write(t, path, bytes.Repeat([]byte("not a database\n"), 500))
+		}, "damaged"},
+		"pages overwritten": {func(t *testing.T, path string) {
+			openStore(t, path).Close()
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 8192; i < len(b); i++ {
+				b[i] = 0x5a
+			}
+			write(t, path, b)
+		}, "damaged"},
+		"another program's": {func(t *testing.T, path string) {
+			execute(t, path, `CREATE TABLE notes (text TEXT)`)
+		}, "another program"},
+		"newer": {func(t *testing.T, path string) {
+			openStore(t, path).Close()
+			execute(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
+		}, "newer version"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "store.db")
+			tt.spoil(t, path)
+			_, err := oauth.OpenSQLite(t.Context(), path)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("OpenSQLite = %v, want %q and the path", err, tt.want)
+			}
+		})
+	}
+}
+
+func write(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func execute(t *testing.T, path, query string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(query); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSQLiteStore_isBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path)
+	// Too many to put one by one. The rows are as old as their number is low.
+	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+		INSERT INTO tickets (key, data, created_at, expires_at) SELECT 'k' || i, 'd', i, 9e15 FROM n`)
+	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
+		INSERT INTO clients SELECT 'c' || i, '', '[]', 'none', '', i, 9e15 FROM n`)
+	execute(t, path, `INSERT INTO grants SELECT 'g', '', '', 'c1', '', '', '', 0, 9e15, '', '', 0, '', 0, 0, 0`)
+
+	for i := range 12 { // one call deletes a bounded number
+		if err := s.PutTicket(t.Context(), oauth.Ticket{Key: oauth.Hash{byte(i)}, Data: []byte{1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := count(t, path, `SELECT count(*) FROM tickets`); got != oauth.MaxTickets {
+		t.Errorf("%d tickets, want %d", got, oauth.MaxTickets)
+	}
+
+	if err := s.PutClient(t.Context(), oauth.Client{ID: "new"}); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]error{"c1": nil, "c2": oauth.ErrNotFound, "c3": nil, "new": nil} {
+		if _, err := s.Client(t.Context(), id); !errors.Is(err, want) {
+			t.Errorf("client %s: error %v, want %v", id, err, want)
+		}
+	}
+}
+
+func count(t *testing.T, path, query string) int {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var n int
+	if err := db.QueryRow(query).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestOpenSQLite_purges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path)
+	old := time.Now().Add(-time.Hour)
+	if err := s.PutTicket(t.Context(), oauth.Ticket{Data: []byte{1}, Created: old, Expires: old}); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	n, err := openStore(t, path).Purge(t.Context(), time.Now())
+	if err != nil || n != 0 {
+		t.Errorf("purge after reopening deleted %d rows, %v; want nothing left to delete", n, err)
+	}
+}
