@@ -51,20 +51,27 @@ func New(user, org, project string) (Key, error) {
 	if err := check("user", user, maxUser); err != nil {
 		return Key{}, err
 	}
+	if err := Check(org, project); err != nil {
+		return Key{}, err
+	}
+	return Key{user, org, project}, nil
+}
+
+// Check is the part of New that needs no user: whether a URL with these slugs
+// can name a context at all. The error is an *Error.
+func Check(org, project string) error {
 	if org == "" && project != "" {
-		return Key{}, &Error{Part: "project", Value: project, Reason: "needs an organization"}
+		return &Error{Part: "project", Value: project, Reason: "needs an organization"}
 	}
 	if org != "" {
 		if err := checkSlug("organization", org); err != nil {
-			return Key{}, err
+			return err
 		}
 	}
 	if project != "" {
-		if err := checkSlug("project", project); err != nil {
-			return Key{}, err
-		}
+		return checkSlug("project", project)
 	}
-	return Key{user, org, project}, nil
+	return nil
 }
 
 // Parse is the inverse of String. It accepts what String returns and nothing

@@ -12,8 +12,9 @@ var (
 	// not enter it. The two are one error so that nobody can tell them apart.
 	ErrUnknown = errors.New("no such organization or project, or no access to it")
 
-	// ErrUnauthorized: Sentry no longer accepts the caller's credential.
-	ErrUnauthorized = errors.New("sign-in no longer accepted by Sentry")
+	// ErrUnauthorized: the token or the credential behind it is not, or no
+	// longer, good for anything. Signing in again is what helps.
+	ErrUnauthorized = errors.New("sign in again")
 )
 
 // MovedError says that the caller has access, but spelled a slug differently
