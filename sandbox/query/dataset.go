@@ -1,0 +1,146 @@
+package query
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A dataset is a kind of items with what is known of their keys.
+type dataset struct {
+	name     string
+	kind     string            // item.kind
+	text     []string          // keys in which free text is looked for
+	duration string            // the field that p95() is of; empty: it needs one
+	arrays   []string          // prefixes of keys that hold arrays
+	columns  map[string]column // beyond common; attributes need an entry only for a type
+}
+
+const (
+	shortID = "(SELECT s.short FROM issue s WHERE s.id = it.issue)"
+	// latestRelease holds each project with the release that it was last to start using.
+	latestRelease = "(SELECT project, version FROM (SELECT rp.project, r.version, row_number() OVER " +
+		"(PARTITION BY rp.project ORDER BY rp.first DESC, r.id DESC) AS n " +
+		"FROM release_project rp JOIN release r ON r.id = rp.release) WHERE n = 1)"
+)
+
+// common are the columns that every dataset has.
+var common = map[string]column{
+	"timestamp":       {expr: "it.ts", typ: Date},
+	"event.timestamp": {expr: "it.ts", typ: Date},
+	"project":         {expr: "p.slug", typ: String, fold: true},
+	"project.name":    {expr: "p.slug", typ: String, fold: true},
+	"project.id":      {expr: "it.project", typ: Integer},
+	"trace":           {expr: "it.trace_id", typ: String, hex: true},
+	"trace_id":        {expr: "it.trace_id", typ: String, hex: true},
+	"span_id":         {expr: "it.span_id", typ: String, hex: true},
+	"trace.span_id":   {expr: "it.span_id", typ: String, hex: true},
+	"transaction":     {typ: String},
+	"release":         {typ: String},
+	"environment":     {typ: String},
+}
+
+var (
+	milliseconds = column{typ: Duration, unit: millisecond}
+	plainNumber  = column{typ: Number}
+	plainInteger = column{typ: Integer}
+	yesNo        = column{typ: Boolean}
+)
+
+var errorEvents = &dataset{
+	name: "errors", kind: "error",
+	text:   []string{"message", "title"},
+	arrays: []string{"error.", "stack."},
+	columns: map[string]column{
+		"id":       {expr: "it.event_id", typ: String, hex: true},
+		"issue":    {expr: shortID, typ: String, fold: true},
+		"issue.id": {expr: "it.issue", typ: Integer},
+		"message":  {typ: String, contains: true},
+		"title":    {typ: String},
+		"culprit":  {typ: String},
+		"level":    {typ: String},
+		"platform": {typ: String},
+	},
+}
+
+var spans = &dataset{
+	name: "spans", kind: "span",
+	text:     []string{"span.description", "span.name"},
+	duration: "span.duration",
+	columns: map[string]column{
+		"id":                   {expr: "it.span_id", typ: String, hex: true},
+		"span.op":              {typ: String},
+		"span.description":     {typ: String},
+		"span.status":          {typ: String},
+		"span.duration":        milliseconds,
+		"span.self_time":       milliseconds,
+		"transaction.duration": milliseconds,
+		"is_transaction":       yesNo,
+		"measurements.lcp":     milliseconds,
+		"measurements.fcp":     milliseconds,
+		"measurements.inp":     milliseconds,
+		"measurements.ttfb":    milliseconds,
+		"measurements.cls":     plainNumber,
+		"precise.start_ts":     plainNumber,
+		"precise.finish_ts":    plainNumber,
+	},
+}
+
+var logs = &dataset{
+	name: "logs", kind: "log",
+	text: []string{"message"},
+	columns: map[string]column{
+		"id":              {expr: "it.event_id", typ: String, hex: true},
+		"sentry.item_id":  {expr: "it.event_id", typ: String, hex: true},
+		"message":         {typ: String},
+		"log.body":        {typ: String},
+		"severity":        {typ: String, fold: true},
+		"severity_number": plainInteger,
+	},
+}
+
+var datasets = map[string]*dataset{
+	"errors": errorEvents, "discover": errorEvents,
+	"spans": spans,
+	"logs":  logs, "ourlogs": logs,
+}
+
+func findDataset(name string) (*dataset, error) {
+	if d := datasets[name]; d != nil {
+		return d, nil
+	}
+	names := slices.Sorted(maps.Keys(datasets))
+	return nil, invalid("dataset", name, "it must be one of %s", strings.Join(names, ", "))
+}
+
+// Dataset tells the name and the item kind of a dataset, which may be given by
+// an older name of it. The error is an *Error.
+func Dataset(name string) (canonical, kind string, err error) {
+	d, err := findDataset(name)
+	if err != nil {
+		return "", "", err
+	}
+	return d.name, d.kind, nil
+}
+
+// column finds where the key's value is. The key's name has been checked.
+func (d *dataset) column(k key) column {
+	if k.tag {
+		c := column{}
+		if k.number {
+			c.typ = Number
+		}
+		return attributeColumn(k.name, c)
+	}
+	c, known := d.columns[k.name]
+	if !known {
+		c, known = common[k.name]
+	}
+	if c.expr != "" {
+		return c
+	}
+	if !known && slices.ContainsFunc(d.arrays, func(prefix string) bool { return strings.HasPrefix(k.name, prefix) }) {
+		c.typ = Array
+	}
+	return attributeColumn(k.name, c)
+}

@@ -1,0 +1,185 @@
+package query
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A function makes one value of a group of rows. Its SQL has %f for its field
+// and %q for its second argument.
+type function struct {
+	args     int  // how many there must be
+	optional bool // the one argument may be left out
+	measured bool // the field is taken as a number
+	sql      string
+	typ      Type // Any: that of the field
+	unit     string
+}
+
+// failed is the condition that a row reports a failure. A row without a status
+// reports none.
+const failed = `coalesce(it.attrs ->> '$."span.status"', 'ok') NOT IN ('ok', 'cancelled', 'unknown')`
+
+var functions = map[string]function{
+	"count":         {args: 1, optional: true, sql: "count(%f)", typ: Integer},
+	"count_unique":  {args: 1, sql: "count(DISTINCT %f)", typ: Integer},
+	"count_if":      {args: 3, sql: "count(*) FILTER (WHERE %q)", typ: Integer},
+	"sum":           {args: 1, measured: true, sql: "sum(%f)"},
+	"avg":           {args: 1, measured: true, sql: "avg(%f)"},
+	"min":           {args: 1, measured: true, sql: "min(%f)"},
+	"max":           {args: 1, measured: true, sql: "max(%f)"},
+	"p50":           percentile("0.5"),
+	"p75":           percentile("0.75"),
+	"p90":           percentile("0.9"),
+	"p95":           percentile("0.95"),
+	"p99":           percentile("0.99"),
+	"p100":          percentile("1.0"),
+	"percentile":    {args: 2, measured: true, sql: "rh_percentile(%f, %q)"},
+	"any":           {args: 1, sql: "min(%f)"},
+	"last_seen":     {sql: "max(it.ts)", typ: Date},
+	"first_seen":    {sql: "min(it.ts)", typ: Date},
+	"eps":           {sql: "count(*) / %q", typ: Rate, unit: "1/second"},
+	"epm":           {sql: "count(*) * 60.0 / %q", typ: Rate, unit: "1/minute"},
+	"failure_count": {sql: "count(*) FILTER (WHERE " + failed + ")", typ: Integer},
+	"failure_rate":  {sql: "avg(" + failed + ")", typ: Percentage},
+}
+
+func percentile(q string) function {
+	return function{args: 1, optional: true, measured: true, sql: "rh_percentile(%f, " + q + ")"}
+}
+
+// conditions are the operators of count_if.
+var conditions = map[string]struct {
+	op  string
+	neg bool
+}{
+	"equals": {"=", false}, "notEquals": {"=", true},
+	"less": {"<", false}, "lessOrEquals": {"<=", false},
+	"greater": {">", false}, "greaterOrEquals": {">=", false},
+}
+
+// String is the key as a field would name it.
+func (k key) String() string {
+	switch {
+	case k.call != nil:
+		return k.call.name + "(" + strings.Join(k.call.args, ",") + ")"
+	case k.number:
+		return "tags[" + k.name + ",number]"
+	case k.tag:
+		return "tags[" + k.name + "]"
+	}
+	return k.name
+}
+
+// call compiles a function to a column whose expr is complete but for the
+// values that the fragment binds.
+func (c compiler) call(text string, call *call) (column, fragment, error) {
+	refuse := func(format string, args ...any) (column, fragment, error) {
+		return column{}, fragment{}, invalid("field", text, format, args...)
+	}
+	f, ok := functions[call.name]
+	if !ok {
+		names := slices.Sorted(maps.Keys(functions))
+		return refuse("there is no such function; there are %s", strings.Join(names, ", "))
+	}
+	args := call.args
+	if len(args) == 0 && f.optional && f.measured {
+		if c.data.duration == "" {
+			return refuse("name the field, as in %s(span.duration)", call.name)
+		}
+		args = []string{c.data.duration}
+	}
+	if len(args) != f.args && !(len(args) == 0 && f.optional) {
+		return refuse("%s takes %d arguments, not %d", call.name, f.args, len(call.args))
+	}
+	field, x := column{}, "*"
+	if len(args) > 0 {
+		k, ok := parseKey(args[0])
+		if !ok || k.call != nil {
+			return refuse("%q is not a field: %s", args[0], badName)
+		}
+		field = c.data.column(k)
+		x = field.scalar()
+	}
+	if f.measured {
+		x = field.measure()
+	}
+	bound, err := c.second(text, call, args, field)
+	if err != nil {
+		return column{}, fragment{}, err
+	}
+	out := column{typ: f.typ, unit: f.unit}
+	if f.typ == Any {
+		out.typ, out.unit = field.typ, field.unit
+	}
+	if f.measured && (out.typ == Any || out.typ == Array) {
+		out.typ = Number
+	}
+	if f.measured && out.typ == Integer && call.name != "sum" && call.name != "min" && call.name != "max" {
+		out.typ = Number
+	}
+	out.expr = strings.NewReplacer("%f", x, "%q", bound.sql).Replace(f.sql)
+	return out, fragment{out.expr, bound.args}, nil
+}
+
+// second compiles what a function has besides its field.
+func (c compiler) second(text string, call *call, args []string, field column) (fragment, error) {
+	switch call.name {
+	case "percentile":
+		q, err := strconv.ParseFloat(args[1], 64)
+		if err != nil || !(q >= 0 && q <= 1) {
+			return fragment{}, invalid("field", text, "the second argument is a number from 0 to 1")
+		}
+		return raw("?", q), nil
+	case "count_if":
+		return c.countIf(text, args, field)
+	case "eps", "epm":
+		return raw("?", c.rangeSeconds()), nil
+	}
+	return fragment{}, nil
+}
+
+func (c compiler) countIf(text string, args []string, field column) (fragment, error) {
+	op, ok := conditions[args[1]]
+	if !ok {
+		names := slices.Sorted(maps.Keys(conditions))
+		return fragment{}, invalid("field", text, "the second argument of count_if is one of %s", strings.Join(names, ", "))
+	}
+	v := args[2]
+	if len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
+		v = v[1 : len(v)-1]
+	}
+	t := term{key: key{name: args[0]}, op: op.op, neg: op.neg, values: []value{value(v)}}
+	f, err := t.on(field, c.env.Now)
+	if e, isQuery := err.(*Error); isQuery {
+		return f, invalid("field", text, "%s", e.Reason)
+	}
+	return f, nil
+}
+
+// rangeSeconds is the length of the time range, at least a second. An open
+// range has none: rates are then totals.
+func (c compiler) rangeSeconds() float64 {
+	if c.env.Start.IsZero() || c.env.End.IsZero() {
+		return 1
+	}
+	return max(1, c.env.End.Sub(c.env.Start).Seconds())
+}
+
+// aggregate compiles a condition on a function.
+func (c compiler) aggregate(t *term) (fragment, error) {
+	col, f, err := c.call(t.key.String(), t.key.call)
+	if e, refused := err.(*Error); refused {
+		return f, t.errorf("%s", e.Reason)
+	}
+	// The function's own values come before those it is compared with, and
+	// its SQL may stand in the condition only once.
+	if t.list || t.values[0].wild() || t.missing() || col.typ == Date && t.op == "=" {
+		return f, t.errorf("a function is compared with one value, as in count():>10")
+	}
+	cond, err := t.on(column{expr: f.sql, typ: col.typ, unit: col.unit}, c.env.Now)
+	cond.args = append(slices.Clone(f.args), cond.args...)
+	return cond, err
+}
