@@ -1,0 +1,237 @@
+package query
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	maxFields = 20
+	maxLimit  = 1000
+)
+
+// Select is a request for rows: of items, or of groups of items when a field
+// is a function.
+type Select struct {
+	Dataset       string
+	Fields        []string // at most 20
+	Query         string
+	Sort          string // a field, "-" before it for descending; empty: newest or largest first
+	Env           Env
+	Limit, Offset int // a limit below 1 or above 1000 means 1000
+}
+
+// Plan is a compiled Select.
+type Plan struct {
+	SQL     string
+	Args    []any
+	Columns []Column // in the order of the result; may have one that goes with a field
+	Keys    []string // the keys that the query names
+}
+
+// Column is one column of the result.
+type Column struct {
+	Name string // as the field was given
+	Type Type   // Any: see TypeOf
+	Unit string // empty for none
+
+	json bool // holds JSON
+}
+
+// Value is v, a value scanned into an any, as it is to appear in JSON.
+func (c Column) Value(v any) any {
+	if b, ok := v.([]byte); ok {
+		v = string(b)
+	}
+	switch x := v.(type) {
+	case string:
+		if c.json {
+			return json.RawMessage(x)
+		}
+	case float64:
+		if c.Type == Date {
+			return time.UnixMicro(int64(x * 1e6)).UTC().Format("2006-01-02T15:04:05.000Z")
+		}
+	}
+	return v
+}
+
+// TypeOf tells the type of a value that Column.Value returned.
+func TypeOf(v any) Type {
+	switch v := v.(type) {
+	case json.RawMessage:
+		switch {
+		case bytes.HasPrefix(v, []byte(`"`)):
+			return String
+		case bytes.HasPrefix(v, []byte("[")):
+			return Array
+		case bytes.Equal(v, []byte("true")), bytes.Equal(v, []byte("false")):
+			return Boolean
+		case bytes.ContainsAny(v, ".eE"):
+			return Number
+		}
+		return Integer
+	case int64:
+		return Integer
+	case float64:
+		return Number
+	}
+	return String
+}
+
+// Field tells what a field of a dataset will be in a result. The error is an
+// *Error.
+func Field(datasetName, name string) (Column, error) {
+	d, err := findDataset(datasetName)
+	if err != nil {
+		return Column{}, err
+	}
+	f, err := compiler{data: d}.field(name)
+	return f.Column, err
+}
+
+// field is a selected column on its way to SQL.
+type field struct {
+	Column
+	out   fragment // what is selected
+	order string   // what it is ordered by; empty: the selected column itself
+	isAgg bool
+}
+
+func (c compiler) field(name string) (field, error) {
+	if strings.HasPrefix(name, "equation|") {
+		return field{}, invalid("field", name, "equations are not available here; select the functions and compute with them")
+	}
+	k, ok := parseKey(name)
+	if !ok {
+		return field{}, invalid("field", name, "a field is a key such as user.email or a function such as count(); %s", badName)
+	}
+	if k.call != nil {
+		col, f, err := c.call(name, k.call)
+		return field{Column: Column{Name: name, Type: col.typ, Unit: col.unit}, out: f, isAgg: true}, err
+	}
+	col := c.data.column(k)
+	f := field{Column: Column{Name: name, Type: col.typ, Unit: col.unit}, out: raw(col.sql("->"))}
+	if col.expr == "" {
+		f.json, f.order = true, col.scalar()
+	}
+	return f, nil
+}
+
+// Compile makes the statement. The error is an *Error.
+func Compile(s Select) (*Plan, error) {
+	cond, err := ParseEvents(s.Dataset, s.Query, s.Env)
+	if err != nil {
+		return nil, err
+	}
+	c := compiler{s.Env, datasets[s.Dataset]}
+	fields, err := c.fields(s.Fields)
+	if err != nil {
+		return nil, err
+	}
+	grouped := cond.having.sql != "1" || slices.ContainsFunc(fields, func(f field) bool { return f.isAgg })
+	order, err := orderBy(s.Sort, fields, grouped)
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{Keys: cond.keys}
+	var b strings.Builder
+	add := func(text string, f fragment) {
+		b.WriteString(text + f.sql)
+		plan.Args = append(plan.Args, f.args...)
+	}
+	separator := "SELECT "
+	var groups []string
+	for i, f := range fields {
+		add(separator, f.out.wrap("", fmt.Sprintf(" AS c%d", i)))
+		separator = ", "
+		plan.Columns = append(plan.Columns, f.Column)
+		if !f.isAgg {
+			groups = append(groups, fmt.Sprint(i+1))
+		}
+	}
+	add(" FROM item it JOIN project p ON p.id = it.project WHERE ", cond.where)
+	if grouped && len(groups) > 0 {
+		add(" GROUP BY ", raw(strings.Join(groups, ", ")))
+	}
+	if grouped {
+		add(" HAVING ", cond.having)
+	}
+	limit := s.Limit
+	if limit < 1 || limit > maxLimit {
+		limit = maxLimit
+	}
+	add(" ORDER BY ", raw(order+" LIMIT ? OFFSET ?", limit, max(0, s.Offset)))
+	plan.SQL = b.String()
+	return plan, nil
+}
+
+func (c compiler) fields(names []string) ([]field, error) {
+	if len(names) == 0 {
+		return nil, invalid("field", "", "select at least one field")
+	}
+	if len(names) > maxFields {
+		return nil, invalid("field", names[maxFields], "there are more than %d fields", maxFields)
+	}
+	var all []field
+	for _, name := range names {
+		f, err := c.field(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	// Whoever shows an issue's short id wants to link to it.
+	if slices.Contains(names, "issue") && !slices.Contains(names, "issue.id") && c.data == errorEvents {
+		f, err := c.field("issue.id")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// orderBy ends with something unique as far as there is one, so that pages do
+// not overlap.
+func orderBy(sort string, fields []field, grouped bool) (string, error) {
+	last := "it.id DESC"
+	if grouped {
+		last = "1"
+	}
+	if sort == "" {
+		if i := slices.IndexFunc(fields, func(f field) bool { return f.isAgg }); i >= 0 {
+			return fmt.Sprintf("c%d DESC, %s", i, last), nil
+		}
+		if grouped {
+			return last, nil
+		}
+		return "it.ts DESC, " + last, nil
+	}
+	name, direction := sort, "ASC"
+	if after, ok := strings.CutPrefix(sort, "-"); ok {
+		name, direction = after, "DESC"
+	}
+	i := slices.IndexFunc(fields, func(f field) bool { return f.Name == name || f.isAgg && mangle(f.Name) == name })
+	if i < 0 {
+		return "", invalid("sort", sort, "it must be one of the selected fields, with or without a - before it")
+	}
+	x := fields[i].order
+	if x == "" {
+		x = fmt.Sprintf("c%d", i)
+	}
+	return x + " " + direction + ", " + last, nil
+}
+
+// mangle is the older way to name a function in sort: avg_span_duration for
+// avg(span.duration), count for count().
+func mangle(function string) string {
+	words := strings.FieldsFunc(function, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+	return strings.Join(words, "_")
+}
