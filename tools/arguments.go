@@ -1,0 +1,216 @@
+package tools
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+)
+
+const (
+	maxArgumentText = 8 << 10 // bytes of one string
+	maxArguments    = 64
+	maxProblems     = 5 // told at once
+)
+
+// arguments turns what the client sent into what the handler decodes: nulls
+// dropped, strings trimmed, names known, pinned values checked and put in,
+// defaults filled in, everything validated. The error is an *inputError.
+func (n *narrowed) arguments(env Env, raw json.RawMessage) ([]byte, error) {
+	values, err := decodeArguments(raw)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range values {
+		switch {
+		case value == nil:
+			delete(values, name) // models send null for "not given"
+		case slices.Contains(n.pins, name):
+			if err := n.checkPinned(env, name, value); err != nil {
+				return nil, err
+			}
+			delete(values, name)
+		case n.parameters.property(name) == nil:
+			return nil, n.unknown(name)
+		}
+	}
+	for _, p := range n.parameters.properties {
+		value, ok := values[p.name]
+		switch text, isText := value.(string); {
+		case !ok && p.fallback != nil:
+			values[p.name] = p.fallback
+		case isText && len(text) > maxArgumentText:
+			return nil, &inputError{p.name, "is too long", fmt.Sprintf("Send at most %d bytes.", maxArgumentText)}
+		case isText:
+			values[p.name] = strings.TrimSpace(text)
+		}
+	}
+	if err := n.validate(values); err != nil {
+		return nil, err
+	}
+	for _, name := range n.pins {
+		values[name] = fixedValue(env, name)
+	}
+	return json.Marshal(values)
+}
+
+func decodeArguments(raw json.RawMessage) (map[string]any, error) {
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
+		return map[string]any{}, nil
+	}
+	var values map[string]any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&values); err != nil {
+		return nil, &inputError{"arguments", "must be a JSON object", "Send the parameters by name."}
+	}
+	if len(values) > maxArguments {
+		return nil, &inputError{"arguments", "has too many members", ""}
+	}
+	return values, nil
+}
+
+// checkPinned accepts a value that repeats what the key says and refuses every
+// other: to drop it silently would answer a question that was not asked.
+func (n *narrowed) checkPinned(env Env, name string, value any) error {
+	want := fixedValue(env, name)
+	got := fmt.Sprint(value)
+	if got == want || name == "projectSlugOrId" && env.ProjectID != "" && got == env.ProjectID {
+		return nil
+	}
+	return &inputError{name, "cannot be changed here", fmt.Sprintf(
+		"This connection is confined to %s. Leave %s out; to look elsewhere, a connection to another URL is needed.",
+		place(env.Key), name)}
+}
+
+func (n *narrowed) unknown(name string) error {
+	var known []string
+	for _, p := range n.parameters.properties {
+		known = append(known, p.name)
+	}
+	fix := fmt.Sprintf("%s takes no parameters.", n.Name)
+	if near := nearest(name, known); near != "" {
+		fix = fmt.Sprintf("Did you mean %s?", near)
+	} else if len(known) > 0 {
+		fix = "Known parameters: " + strings.Join(known, ", ") + "."
+	}
+	return &inputError{printable(name), "is not a parameter of " + n.Name, fix}
+}
+
+func (n *narrowed) validate(values map[string]any) error {
+	err := n.validator.Validate(plain(values))
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	var problems []string
+	for leaf := range leaves(invalid) {
+		if len(problems) < maxProblems {
+			problems = append(problems, explain(leaf))
+		}
+	}
+	slices.Sort(problems)
+	return &inputError{"", strings.Join(problems, "; "), ""}
+}
+
+// plain replaces the raw defaults, which the validator does not know.
+func plain(values map[string]any) map[string]any {
+	clone := make(map[string]any, len(values))
+	for name, value := range values {
+		if raw, ok := value.(json.RawMessage); ok {
+			value, _ = jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+		}
+		clone[name] = value
+	}
+	return clone
+}
+
+func leaves(e *jsonschema.ValidationError) func(yield func(*jsonschema.ValidationError) bool) {
+	return func(yield func(*jsonschema.ValidationError) bool) {
+		var walk func(*jsonschema.ValidationError) bool
+		walk = func(e *jsonschema.ValidationError) bool {
+			if len(e.Causes) == 0 {
+				return yield(e)
+			}
+			for _, cause := range e.Causes {
+				if !walk(cause) {
+					return false
+				}
+			}
+			return true
+		}
+		walk(e)
+	}
+}
+
+func explain(e *jsonschema.ValidationError) string {
+	where := strings.Join(e.InstanceLocation, ".")
+	switch k := e.ErrorKind.(type) {
+	case *kind.Required:
+		return strings.Join(k.Missing, ", ") + " is required"
+	case *kind.Type:
+		return fmt.Sprintf("%s must be of type %s, not %s", where, strings.Join(k.Want, " or "), k.Got)
+	case *kind.Enum:
+		return fmt.Sprintf("%s must be one of %s", where, strings.Trim(fmt.Sprint(k.Want), "[]"))
+	case *kind.Minimum:
+		return fmt.Sprintf("%s must be at least %s", where, k.Want.RatString())
+	case *kind.Maximum:
+		return fmt.Sprintf("%s must be at most %s", where, k.Want.RatString())
+	case *kind.Pattern:
+		return fmt.Sprintf("%s must match %s", where, k.Want)
+	}
+	return where + " " + e.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+}
+
+// nearest returns the known name that a wrong one was most likely meant to
+// be, or "".
+func nearest(name string, known []string) string {
+	best, bestDistance := "", max(2, len(name)/3)+1
+	for _, candidate := range known {
+		a, b := squash(name), squash(candidate)
+		d := distance(a, b)
+		if len(a) >= 3 && (strings.HasPrefix(b, a) || strings.HasPrefix(a, b)) {
+			d = min(d, 1)
+		}
+		if d < bestDistance {
+			best, bestDistance = candidate, d
+		}
+	}
+	return best
+}
+
+// squash makes organization_slug and organizationSlug equal.
+func squash(s string) string {
+	if len(s) > 64 {
+		s = s[:64]
+	}
+	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(s))
+}
+
+// distance is Levenshtein's, over bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,178 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+)
+
+// Version is what servers say they are. The build sets it.
+var Version = "dev"
+
+const (
+	serverName = "roundhouse"
+	// listTTL is how long a client may keep tools/list, in milliseconds.
+	listTTL = 60_000
+)
+
+// Catalog is a fixed set of tools, narrowed to every shape.
+type Catalog struct {
+	tools  []Tool
+	shapes [len(Shapes) + 1]shapeTools // by Shape
+}
+
+// shapeTools are the tools of one shape.
+type shapeTools struct {
+	byName map[string]*narrowed
+	listed []*narrowed
+	index  *ranking
+}
+
+// NewCatalog narrows tools to every shape. It panics when two have one name.
+func NewCatalog(tools ...Tool) *Catalog {
+	c := &Catalog{tools: slices.Clone(tools)}
+	seen := map[string]bool{}
+	for _, t := range c.tools {
+		if seen[t.Name] {
+			panic(fmt.Sprintf("tools: two tools are named %q", t.Name))
+		}
+		seen[t.Name] = true
+	}
+	for _, shape := range Shapes {
+		c.shapes[shape] = c.narrowAll(shape)
+	}
+	return c
+}
+
+func (c *Catalog) narrowAll(shape Shape) shapeTools {
+	s := shapeTools{byName: map[string]*narrowed{}}
+	var all []*narrowed
+	for i := range c.tools {
+		n := narrow(&c.tools[i], shape)
+		if n == nil {
+			continue
+		}
+		all = append(all, n)
+		s.byName[n.Name] = n
+		if n.Listed {
+			s.listed = append(s.listed, n)
+		}
+	}
+	s.index = newRanking(all)
+	return s
+}
+
+// All yields every tool in the catalog's order.
+func (c *Catalog) All() iter.Seq[Tool] { return slices.Values(c.tools) }
+
+// Definition returns what clients are told about a tool in shape; ok is false
+// where the tool is absent. The result is shared and must not be changed.
+func (c *Catalog) Definition(name string, shape Shape) (def mcp.Tool, ok bool) {
+	n, ok := c.shapes[shape].byName[name]
+	if !ok {
+		return mcp.Tool{}, false
+	}
+	return n.definition, true
+}
+
+// NewServer returns the MCP server of one key. It binds and nothing more:
+// schemas, validators and the handlers behind them are the catalog's.
+func (c *Catalog) NewServer(env Env) *server.MCPServer {
+	env.catalog = c
+	shape := &c.shapes[ShapeOf(env.Key)]
+	s := server.NewMCPServer(serverName, Version,
+		server.WithToolCapabilities(false),
+		server.WithInstructions(instructions(env.Key)),
+		server.WithCacheHints(listTTL, mcp.CacheScopePrivate),
+		server.WithToolFilter(shape.filter),
+	)
+	// One closure serves all tools: it finds the tool by the request's name.
+	handle := func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return c.invoke(ctx, env, req.Params.Name, rawArguments(req)), nil
+	}
+	entries := make([]server.ServerTool, len(shape.listed))
+	for i, n := range shape.listed {
+		entries[i] = server.ServerTool{Tool: n.definition, Handler: handle}
+	}
+	s.SetTools(entries...)
+	return s
+}
+
+// filter leaves the tools that the caller's skills allow. mcp-go applies it to
+// tools/list and to tools/call.
+func (s *shapeTools) filter(ctx context.Context, candidates []mcp.Tool) []mcp.Tool {
+	kept := make([]mcp.Tool, 0, len(candidates)) // nil would become "tools": null
+	for _, t := range candidates {
+		if n, ok := s.byName[t.Name]; ok && allowed(ctx, n.Skills) {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}
+
+// find returns the tool that the caller may use by this name, or nil.
+func (c *Catalog) find(ctx context.Context, env Env, name string) *narrowed {
+	n, ok := c.shapes[ShapeOf(env.Key)].byName[name]
+	if !ok || !allowed(ctx, n.Skills) {
+		return nil
+	}
+	return n
+}
+
+// invoke is the one way to a handler, for tools/call and for the gateway.
+func (c *Catalog) invoke(ctx context.Context, env Env, name string, raw json.RawMessage) *mcp.CallToolResult {
+	n := c.find(ctx, env, name)
+	if n == nil {
+		return failure(ctx, env, printable(cut(name, 64)), nil, c.unavailable(ctx, env, name))
+	}
+	out, err := n.call(ctx, env, raw)
+	if err != nil {
+		return failure(ctx, env, n.Name, n.Skills, err)
+	}
+	return out
+}
+
+func (n *narrowed) call(ctx context.Context, env Env, raw json.RawMessage) (out *mcp.CallToolResult, err error) {
+	defer recovered(&err)
+	arguments, err := n.arguments(env, raw)
+	if err != nil {
+		return nil, err
+	}
+	return n.run(ctx, env, arguments)
+}
+
+func (c *Catalog) unavailable(ctx context.Context, env Env, name string) error {
+	var known []string
+	for candidate := range c.shapes[ShapeOf(env.Key)].byName {
+		if c.find(ctx, env, candidate) != nil {
+			known = append(known, candidate)
+		}
+	}
+	slices.Sort(known)
+	fix := "search_sentry_tools lists what is available."
+	if near := nearest(name, known); near != "" {
+		fix = "Did you mean " + near + "?"
+	}
+	return &inputError{problem: "no tool " + inline(name) + " is available here", fix: fix}
+}
+
+// rawArguments prefers the bytes that came over the wire: they keep integers
+// above 2^53 whole.
+func rawArguments(req mcp.CallToolRequest) json.RawMessage {
+	if len(req.Params.RawArguments) > 0 {
+		return req.Params.RawArguments
+	}
+	if req.Params.Arguments == nil {
+		return nil
+	}
+	raw, err := json.Marshal(req.Params.Arguments)
+	if err != nil {
+		return json.RawMessage(`[]`) // refused as not being an object
+	}
+	return raw
+}

@@ -1,0 +1,68 @@
+package tools
+
+import (
+	"context"
+	"slices"
+
+	"roundhouse/constraint"
+)
+
+// Skill is a bundle of tools that a user consents to.
+type Skill struct {
+	ID, Title, Description string
+	Scopes                 []string // what Sentry must grant for its tools to work
+	Default                bool     // preselected on the consent page
+}
+
+// The ids of skills; they are also OAuth scopes.
+const (
+	Inspect = "inspect"
+	Triage  = "triage"
+)
+
+// Skills are all there are, in the order of the consent page. Not to be
+// changed.
+var Skills = []Skill{
+	{
+		ID:          Inspect,
+		Title:       "Look into issues and events",
+		Description: "Find and read issues, errors, spans and logs. Changes nothing.",
+		Scopes:      []string{"org:read", "project:read", "event:read"},
+		Default:     true,
+	},
+	{
+		ID:          Triage,
+		Title:       "Triage issues",
+		Description: "Resolve, ignore, reopen and assign issues, and leave notes on them.",
+		Scopes:      []string{"org:read", "project:read", "event:read", "event:write"},
+	},
+}
+
+// everySkill is for tools that come with any consent.
+var everySkill = skillIDs()
+
+func skillIDs() []string {
+	var ids []string
+	for _, s := range Skills {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+// allowed reports whether the caller that ctx carries has one of the skills.
+// Without a caller nothing is allowed: there is no default one.
+func allowed(ctx context.Context, skills []string) bool {
+	caller, ok := constraint.CallerFrom(ctx)
+	return ok && slices.ContainsFunc(skills, caller.Has)
+}
+
+// scopesFor returns the Sentry scopes behind a tool's skills.
+func scopesFor(skills []string) []string {
+	var scopes []string
+	for _, s := range Skills {
+		if slices.Contains(skills, s.ID) {
+			return append(scopes, s.Scopes...)
+		}
+	}
+	return scopes
+}
