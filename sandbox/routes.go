@@ -8,16 +8,18 @@ import (
 
 const apiRoot = "/api/0"
 
-// routes has a mux for REST of its own: a pattern that catches all of /api/0/
-// would conflict with /api/{project}/envelope/.
-func (s *Sandbox) routes() *http.ServeMux {
-	rest := http.NewServeMux()
-	reg := func(pattern, scope string, h handler) { s.register(rest, pattern, scope, h) }
+func (s *Sandbox) restRoutes() *http.ServeMux {
+	mux := http.NewServeMux()
+	reg := func(pattern, scope string, h handler) { s.register(mux, pattern, scope, h) }
 	s.accountRoutes(reg)
+	s.issueRoutes(reg)
+	return mux
+}
 
-	root := http.NewServeMux()
-	root.Handle(apiRoot+"/", s.onlyJSON(rest))
-	return root
+func (s *Sandbox) rootRoutes() *http.ServeMux {
+	mux := http.NewServeMux()
+	s.ingestRoutes(mux)
+	return mux
 }
 
 // register adds a REST route, "GET /organizations/{org}/", with and without the
@@ -29,29 +31,32 @@ func (s *Sandbox) register(mux *http.ServeMux, pattern, scope string, h handler)
 	mux.HandleFunc(strings.TrimSuffix(where, "/"), s.api(scope, h))
 }
 
-// onlyJSON answers what the mux would answer with text or with a redirect:
-// unknown paths, other methods, paths that are not clean.
-func (s *Sandbox) onlyJSON(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		clean := strings.TrimSuffix(path.Clean(r.URL.Path), "/") == strings.TrimSuffix(r.URL.Path, "/")
-		if _, pattern := mux.Handler(r); clean && pattern != "" {
-			mux.ServeHTTP(w, r)
-			return
-		}
-		if allowed := s.methods(mux, r); clean && len(allowed) > 0 {
-			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			writeJSON(w, http.StatusMethodNotAllowed, map[string]string{"detail": "Method \"" + r.Method + "\" not allowed."})
-			return
-		}
+// serveREST also answers, in JSON, what the mux would answer with text or with
+// a redirect: unknown paths, other methods, paths that are not clean.
+func (s *Sandbox) serveREST(w http.ResponseWriter, r *http.Request) {
+	clean := strings.TrimSuffix(path.Clean(r.URL.Path), "/") == strings.TrimSuffix(r.URL.Path, "/")
+	if !clean {
 		writeJSON(w, http.StatusNotFound, notFound().Body)
-	})
+		return
+	}
+	if _, pattern := s.rest.Handler(r); pattern != "" {
+		s.rest.ServeHTTP(w, r)
+		return
+	}
+	if allowed := s.methods(r); len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		writeJSON(w, http.StatusMethodNotAllowed, map[string]string{"detail": "Method \"" + r.Method + "\" not allowed."})
+		return
+	}
+	writeJSON(w, http.StatusNotFound, map[string]string{"detail": "The sandbox has no such endpoint"})
 }
 
-func (s *Sandbox) methods(mux *http.ServeMux, r *http.Request) (allowed []string) {
+// methods lists what the path would have answered.
+func (s *Sandbox) methods(r *http.Request) (allowed []string) {
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := mux.Handler(other); pattern != "" {
+		if _, pattern := s.rest.Handler(other); pattern != "" {
 			allowed = append(allowed, method)
 		}
 	}

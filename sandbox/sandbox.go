@@ -18,19 +18,21 @@ type Options struct {
 	Path    string           // database file; "" keeps it in memory
 	BaseURL string           // where the handler is reachable, without a trailing slash; may have a sub-path
 	Now     func() time.Time // nil: time.Now
-	Empty   bool             // a new database gets no seed
+	Empty   bool             // a new database gets users, organizations, projects and keys, and no telemetry
 	Logger  *slog.Logger     // nil: nothing is logged
 }
 
 // Sandbox is the backend. Its HTTP paths start at "/": whoever mounts it below
 // a prefix strips that prefix.
 type Sandbox struct {
-	now     func() time.Time
-	log     *slog.Logger
-	readers *sql.DB
-	writer  *sql.DB
-	mux     *http.ServeMux
-	base    atomic.Pointer[string]
+	now       func() time.Time
+	log       *slog.Logger
+	readers   *sql.DB
+	writer    *sql.DB
+	rest      *http.ServeMux // below /api/0/
+	root      *http.ServeMux // ingest, OAuth and pages
+	receiving chan struct{}  // a slot for each payload in memory
+	base      atomic.Pointer[string]
 
 	mu      sync.Mutex // one write transaction at a time
 	settled time.Time  // when issues were last settled; guarded by mu
@@ -40,7 +42,7 @@ type Sandbox struct {
 // is new. A file that is damaged, newer than this program, or not a sandbox at
 // all is refused and left as it is.
 func New(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{now: o.Now, log: o.Logger}
+	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving)}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -56,7 +58,7 @@ func New(ctx context.Context, o Options) (*Sandbox, error) {
 	if err := s.open(ctx, o); err != nil {
 		return nil, err
 	}
-	s.mux = s.routes()
+	s.rest, s.root = s.restRoutes(), s.rootRoutes()
 	return s, nil
 }
 
@@ -83,7 +85,15 @@ func (s *Sandbox) basePath() string {
 	return u.EscapedPath()
 }
 
-func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+// ServeHTTP tells REST from the rest by hand: in one mux, a pattern that catches
+// all of /api/0/ conflicts with /api/{project}/envelope/.
+func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, apiRoot+"/") {
+		s.serveREST(w, r)
+		return
+	}
+	s.root.ServeHTTP(w, r)
+}
 
 // Close closes the database. Requests still being served fail.
 func (s *Sandbox) Close() error {

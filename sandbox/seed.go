@@ -3,10 +3,96 @@ package sandbox
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"time"
+
+	"roundhouse/sandbox/seed"
 )
 
+// accounts makes the users, and the organizations and projects that they
+// belong to, each project with a key of its own.
+func (s *Sandbox) accounts(ctx context.Context, tx *sql.Tx) error {
+	created := seconds(s.now().Add(-30 * 24 * time.Hour))
+	exec := func(query string, args ...any) error {
+		_, err := tx.ExecContext(ctx, query, args...)
+		return err
+	}
+	for _, u := range seed.Users() {
+		if err := exec("INSERT INTO user(id, email, name, username) VALUES (?, ?, ?, ?)", u.ID, u.Email, u.Name, u.Username); err != nil {
+			return err
+		}
+	}
+	for _, o := range seed.Orgs() {
+		if err := exec("INSERT INTO org(id, slug, name, created) VALUES (?, ?, ?, ?)", o.ID, o.Slug, o.Name, created); err != nil {
+			return err
+		}
+		for user, role := range o.Members {
+			if err := exec("INSERT INTO member(org, user, role) VALUES (?, ?, ?)", o.ID, user, role); err != nil {
+				return err
+			}
+		}
+		for _, p := range o.Projects {
+			err := exec("INSERT INTO project(id, org, slug, name, platform, created) VALUES (?, ?, ?, ?, ?, ?)", p.ID, o.ID, p.Slug, p.Name, p.Platform, created)
+			if err != nil {
+				return err
+			}
+			err = exec("INSERT INTO dsn(public, secret, project, name, created) VALUES (?, ?, ?, 'Default', ?)", randomHex(16), randomHex(16), p.ID, created)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// seed tells every project's story through ingest, with the clock set back.
 func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO user(id, email, name, username) VALUES
-		(1001, 'mara@example.test', 'Mara Lindqvist', 'mara'), (1002, 'jon@example.test', 'Jon Abara', 'jon'), (1003, 'priya@example.test', 'Priya Raman', 'priya')`)
+	now := s.now()
+	for _, o := range seed.Orgs() {
+		for _, p := range o.Projects {
+			b := &batch{ctx: ctx, tx: tx, project: project{id: p.ID, org: o.ID, slug: p.Slug, name: p.Name, platform: p.Platform}}
+			for _, step := range p.Steps(o.Slug, Mark(o.Slug), now) {
+				if err := b.step(step); err != nil {
+					return fmt.Errorf("%s/%s at %s: %w", o.Slug, p.Slug, step.At.Format(time.RFC3339), err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (b *batch) step(step seed.Step) error {
+	b.received = step.At
+	if step.Envelope == nil {
+		return b.change(step)
+	}
+	env, err := parseEnvelope(step.Envelope)
+	if err != nil {
+		return err
+	}
+	_, err = b.ingest(env)
 	return err
+}
+
+// change does what a person did, in the name of the organization's first member.
+func (b *batch) change(step seed.Step) error {
+	var id, user int64
+	err := b.tx.QueryRowContext(b.ctx, "SELECT issue, (SELECT min(user) FROM member WHERE org = ?) FROM item WHERE event_id = ? AND project = ? AND kind = 'error'",
+		b.project.org, step.Change.EventID, b.project.id).Scan(&id, &user)
+	if err != nil {
+		return err
+	}
+	up := &issueUpdate{ctx: b.ctx, q: b.tx, issue: id, user: user, at: seconds(b.received)}
+	if step.Change.Assign != 0 {
+		if err := up.assign(fmt.Sprintf("user:%d", step.Change.Assign)); err != nil {
+			return err
+		}
+	}
+	switch step.Change.Status {
+	case resolved:
+		return up.resolve(nil)
+	case ignored:
+		return up.ignore("archived_until_escalating", nil)
+	}
+	return nil
 }

@@ -127,10 +127,16 @@ func (s *Sandbox) create(ctx context.Context, tx *sql.Tx, o Options) error {
 	if _, err := tx.ExecContext(ctx, pragmas); err != nil {
 		return fmt.Errorf("mark the file: %w", err)
 	}
+	if err := s.accounts(ctx, tx); err != nil {
+		return fmt.Errorf("create accounts: %w", err)
+	}
 	if o.Empty {
 		return nil
 	}
-	return s.seed(ctx, tx)
+	if err := s.seed(ctx, tx); err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
+	return nil
 }
 
 // read is for queries; it refuses to write.

@@ -1,0 +1,243 @@
+package sandbox
+
+import (
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"roundhouse/sandbox/query"
+)
+
+// event is a stored error with its normalized body.
+type event struct {
+	id   string
+	ts   float64
+	body object
+}
+
+func scanEvent(rows *sql.Rows) (ev event, err error) { return ev, ev.scan(rows.Scan) }
+
+func (ev *event) scan(scan func(...any) error) error {
+	var raw []byte
+	if err := scan(&ev.id, &ev.ts, &raw); err != nil {
+		return err
+	}
+	body, err := parseObject(raw)
+	if err != nil {
+		return fmt.Errorf("stored event %s: %w", ev.id, err)
+	}
+	ev.body = body
+	return nil
+}
+
+const eventColumns = "it.event_id, it.ts, it.body FROM item it JOIN project p ON p.id = it.project"
+
+func listIssueEvents(r *request) (any, error) {
+	is, err := r.issue()
+	if err != nil {
+		return nil, err
+	}
+	env, err := r.searchEnv(searchPeriod)
+	if err != nil {
+		return nil, err
+	}
+	limit, offset, err := r.page(maxPage)
+	if err != nil {
+		return nil, err
+	}
+	order, ok := map[string]string{"": "DESC", "-timestamp": "DESC", "timestamp": "ASC"}[r.URL.Query().Get("sort")]
+	if !ok {
+		return nil, badRequest("sort must be timestamp or -timestamp")
+	}
+	cond, err := query.ParseEvents("errors", r.URL.Query().Get("query"), env)
+	if err != nil {
+		return nil, badQuery(err)
+	}
+	where, args := cond.SQL()
+	args = append(args, is.id, limit+1, offset)
+	events, err := collect(r.Context(), r.sb.read(), scanEvent, "SELECT "+eventColumns+" WHERE ("+where+") AND it.kind = 'error' AND it.issue = ? ORDER BY it.ts "+
+		order+", it.id "+order+" LIMIT ? OFFSET ?", args...)
+	if err != nil {
+		return nil, err
+	}
+	full := slices.Contains([]string{"1", "true"}, r.URL.Query().Get("full"))
+	return each(cut(r, events, limit, offset), func(ev event) map[string]any {
+		out := ev.summary(is)
+		if full {
+			maps.Copy(out, ev.details())
+		}
+		return out
+	}), nil
+}
+
+// getIssueEvent finds an event by id, or the latest, the oldest, or the one
+// that is recommended for reading, which is the latest too.
+func getIssueEvent(r *request) (any, error) {
+	is, err := r.issue()
+	if err != nil {
+		return nil, err
+	}
+	where, args := "", []any{is.id}
+	switch name := r.PathValue("event"); name {
+	case "latest", "recommended":
+		where = "ORDER BY it.ts DESC, it.id DESC"
+	case "oldest":
+		where = "ORDER BY it.ts, it.id"
+	default:
+		id := hexID(name, 32)
+		if id == "" {
+			return nil, notFound()
+		}
+		where, args = "AND it.event_id = ?", append(args, id)
+	}
+	var ev event
+	row := r.sb.read().QueryRowContext(r.Context(), "SELECT "+eventColumns+" WHERE it.issue = ? AND it.kind = 'error' "+where+" LIMIT 1", args...)
+	if err := ev.scan(row.Scan); err != nil {
+		return nil, orNotFound(err)
+	}
+	out := ev.summary(is)
+	maps.Copy(out, ev.details())
+	return out, r.neighbors(out, is, ev)
+}
+
+// neighbors names the events before and after.
+func (r *request) neighbors(out map[string]any, is issue, ev event) error {
+	var before, after sql.NullString
+	err := r.sb.read().QueryRowContext(r.Context(), `SELECT
+		(SELECT event_id FROM item WHERE issue = ?1 AND kind = 'error' AND (ts, event_id) < (?2, ?3) ORDER BY ts DESC, event_id DESC LIMIT 1),
+		(SELECT event_id FROM item WHERE issue = ?1 AND kind = 'error' AND (ts, event_id) > (?2, ?3) ORDER BY ts, event_id LIMIT 1)`,
+		is.id, ev.ts, ev.id).Scan(&before, &after)
+	out["previousEventID"], out["nextEventID"] = orNil(before.String), orNil(after.String)
+	return err
+}
+
+// summary is what a list shows of an event.
+func (ev event) summary(is issue) map[string]any {
+	b := ev.body
+	return map[string]any{
+		"id": ev.id, "eventID": ev.id, "groupID": strconv.FormatInt(is.id, 10), "projectID": strconv.FormatInt(is.project, 10),
+		"title": title(b), "message": textAt(b, "logentry", "formatted"), "culprit": culprit(b), "type": eventType(b), "event.type": eventType(b),
+		"platform": text(b["platform"]), "dateCreated": stamp(ev.ts), "user": b["user"], "tags": tagList(asObject(b["tags"])), "location": orNil(location(b)),
+	}
+}
+
+func location(body object) string {
+	own := ownFrames(framesOf(mainException(body)))
+	if len(own) == 0 {
+		return ""
+	}
+	return text(own[len(own)-1]["filename"])
+}
+
+// tagList is sorted by key.
+func tagList(tags object) []object {
+	out := []object{}
+	for _, key := range sortedKeys(tags) {
+		out = append(out, object{"key": key, "value": tags[key]})
+	}
+	return out
+}
+
+// details are the rest of an event, in Sentry's camelCase.
+func (ev event) details() map[string]any {
+	b := ev.body
+	received, _ := number(b["received"])
+	out := map[string]any{
+		"entries": entries(b), "contexts": orEmpty(b["contexts"]), "context": orEmpty(b["extra"]), "sdk": b["sdk"], "dateReceived": stamp(received),
+		"errors": []any{}, "metadata": object{"title": title(b)}, "fingerprints": []string{group(b).hash}, "release": nil, "dist": orNil(text(b["dist"])),
+		"occurrence": nil, "packages": orEmpty(b["modules"]),
+	}
+	if version := text(b["release"]); version != "" {
+		out["release"] = object{"version": version, "lastCommit": nil}
+	}
+	return out
+}
+
+func orEmpty(v any) any {
+	if o := asObject(v); o != nil {
+		return o
+	}
+	return object{}
+}
+
+func entries(b object) []object {
+	out := []object{}
+	add := func(kind string, data object) { out = append(out, object{"type": kind, "data": data}) }
+	if entry := asObject(b["logentry"]); entry != nil {
+		add("message", object{"formatted": entry["formatted"], "message": entry["message"], "params": entry["params"]})
+	}
+	if list := objects(b["exception"]); len(list) > 0 {
+		add("exception", object{"values": stackHolders(list), "hasSystemFrames": true, "excOmitted": nil})
+	}
+	if list := objects(b["threads"]); len(list) > 0 {
+		add("threads", object{"values": stackHolders(list)})
+	}
+	if list := objects(b["breadcrumbs"]); len(list) > 0 {
+		add("breadcrumbs", object{"values": breadcrumbs(list)})
+	}
+	if req := asObject(b["request"]); req != nil {
+		add("request", object{"method": req["method"], "url": req["url"], "headers": req["headers"], "query": req["query_string"], "data": req["data"], "env": req["env"], "fragment": req["fragment"], "inferredContentType": nil})
+	}
+	return out
+}
+
+// stackHolders renders exceptions or threads: all members but for the stack as
+// they came.
+func stackHolders(list []object) []object {
+	out := make([]object, len(list))
+	for i, holder := range list {
+		shown := maps.Clone(holder)
+		delete(shown, "thread_id")
+		shown["threadId"] = holder["thread_id"]
+		shown["stacktrace"] = nil
+		if stack := asObject(holder["stacktrace"]); stack != nil {
+			shown["stacktrace"] = object{"frames": framesJSON(framesOf(holder)), "framesOmitted": nil, "hasSystemFrames": true, "registers": stack["registers"]}
+		}
+		out[i] = shown
+	}
+	return out
+}
+
+func framesJSON(frames []object) []object {
+	out := make([]object, len(frames))
+	for i, f := range frames {
+		out[i] = object{
+			"filename": f["filename"], "absPath": f["abs_path"], "module": f["module"], "package": f["package"], "platform": f["platform"], "function": f["function"],
+			"lineNo": f["lineno"], "colNo": f["colno"], "inApp": f["in_app"] == true, "context": sourceLines(f), "vars": f["vars"], "sourceLink": nil,
+		}
+	}
+	return out
+}
+
+// sourceLines are pairs of a line number and a line, around the frame's own.
+func sourceLines(f object) [][2]any {
+	out := [][2]any{}
+	line, ok := number(f["lineno"])
+	if !ok || text(f["context_line"]) == "" {
+		return out
+	}
+	before, _ := f["pre_context"].([]any)
+	after, _ := f["post_context"].([]any)
+	all := slices.Concat(before, []any{f["context_line"]}, after)
+	for i, source := range all {
+		out = append(out, [2]any{int(line) - len(before) + i, strings.TrimRight(text(source), "\r\n")})
+	}
+	return out
+}
+
+func breadcrumbs(list []object) []object {
+	out := make([]object, len(list))
+	for i, c := range list {
+		when := any(nil)
+		if f, ok := number(c["timestamp"]); ok {
+			when = stamp(f)
+		} else if s := text(c["timestamp"]); s != "" {
+			when = s
+		}
+		out[i] = object{"timestamp": when, "type": firstText(text(c["type"]), "default"), "level": firstText(text(c["level"]), "info"), "category": c["category"], "message": c["message"], "data": c["data"], "event_id": nil}
+	}
+	return out
+}

@@ -1,0 +1,233 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// batch is one envelope on its way into the database, within one transaction.
+type batch struct {
+	arrival
+	ctx     context.Context
+	tx      *sql.Tx
+	project project
+}
+
+// badPayload is an error of the sender's, to be answered with 400.
+type badPayload struct{ err error }
+
+func (e *badPayload) Error() string { return e.err.Error() }
+func (e *badPayload) Unwrap() error { return e.err }
+
+// ingest stores an envelope and returns the id to answer with. Types that are
+// not kept are accepted and dropped, as SDKs expect.
+func (b *batch) ingest(env *envelope) (string, error) {
+	id := env.eventID
+	if id == "" {
+		id = randomHex(16)
+	}
+	for i, item := range env.items {
+		if err := b.item(id, item); err != nil {
+			return "", fmt.Errorf("item %d (%s): %w", i+1, clip(item.kind, 50), err)
+		}
+	}
+	return id, nil
+}
+
+func (b *batch) item(id string, item envelopeItem) error {
+	switch item.kind {
+	case "event", "transaction":
+		ev, err := parseObject(item.payload)
+		if err != nil {
+			return &badPayload{err}
+		}
+		if item.kind == "event" {
+			return b.event(id, ev)
+		}
+		return b.transaction(id, ev)
+	case "span":
+		return b.spans(item.payload)
+	case "log":
+		return b.logs(item.payload)
+	}
+	return nil
+}
+
+// prepare makes an event ready to be stored: one shape, no secrets, all tags.
+func (b *batch) prepare(id string, ev object) {
+	normalizeEvent(ev, b.arrival)
+	scrub(ev)
+	ev["tags"] = tagsOf(ev)
+	ev["event_id"] = id
+	ev["received"] = seconds(b.received)
+}
+
+func (b *batch) event(id string, ev object) error {
+	var known bool
+	err := b.tx.QueryRowContext(b.ctx, "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND project = ? AND kind = 'error')", id, b.project.id).Scan(&known)
+	if err != nil || known { // SDKs send again what they think was lost
+		return err
+	}
+	b.prepare(id, ev)
+	if err := b.release(text(ev["release"])); err != nil {
+		return err
+	}
+	issueID, err := b.issue(ev)
+	if err != nil {
+		return fmt.Errorf("issue: %w", err)
+	}
+	trace := asObject(at(ev, "contexts", "trace"))
+	row := item{kind: "error", issue: issueID, event: id, ts: timestamp(ev), attrs: errorAttrs(ev), body: ev,
+		trace: firstText(hexID(trace["trace_id"], 32), hexID(b.trace["trace_id"], 32)), span: hexID(trace["span_id"], 16)}
+	return b.insert(row)
+}
+
+func (b *batch) transaction(id string, ev object) error {
+	b.prepare(id, ev)
+	if err := b.release(text(ev["release"])); err != nil {
+		return err
+	}
+	spans := transactionSpans(ev, b.received)
+	if len(spans) == 0 {
+		return &badPayload{errors.New("no trace_id or span_id in contexts.trace")}
+	}
+	root := spans[0]
+	row := item{kind: "transaction", event: id, trace: root.trace, span: root.id, ts: seconds(root.end), attrs: root.attrs, body: ev}
+	if err := b.insert(row); err != nil {
+		return err
+	}
+	for i, sp := range spans {
+		event := ""
+		if i == 0 {
+			event = id
+		}
+		if err := b.insertSpan(sp, event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) insertSpan(sp span, event string) error {
+	sp.attrs.set("environment", firstText(text(b.trace["environment"]), "production"))
+	sp.attrs.set("release", text(b.trace["release"]))
+	return b.insert(item{kind: "span", event: event, trace: sp.trace, span: sp.id, ts: seconds(sp.start), attrs: sp.attrs})
+}
+
+// spans stores a container of spans in the second form, or one bare span in
+// the first.
+func (b *batch) spans(payload []byte) error {
+	list, read := []object(nil), spanV2
+	o, err := parseObject(payload)
+	if err == nil && o["items"] == nil {
+		list, read = []object{o}, spanV1
+	} else if list, err = parseContainer(payload); err != nil {
+		return &badPayload{err}
+	}
+	for _, o := range list {
+		o["attributes"], o["data"] = unwrap(asObject(o["attributes"])), unwrap(asObject(o["data"]))
+		scrub(o)
+		sp, ok := read(o, b.received)
+		if !ok {
+			return &badPayload{errors.New("a span without a trace_id of 32 or a span_id of 16 hex digits")}
+		}
+		if err := b.insertSpan(sp, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) logs(payload []byte) error {
+	list, err := parseContainer(payload)
+	if err != nil {
+		return &badPayload{err}
+	}
+	// The ids are made of what was sent, so that the seed is the same each time.
+	sum := sha256.Sum256(append([]byte(strconv.FormatInt(b.project.id, 10)+" "), payload...))
+	for i, o := range list {
+		o["attributes"] = unwrap(asObject(o["attributes"]))
+		scrub(o)
+		a := logAttrs(o)
+		a.set("environment", firstText(text(b.trace["environment"]), "production"))
+		a.set("release", text(b.trace["release"]))
+		id := sha256.Sum256(append(sum[:], strconv.Itoa(i)...))
+		row := item{kind: "log", event: hex.EncodeToString(id[:16]), ts: seconds(eventTime(o["timestamp"], b.received)), attrs: a,
+			trace: hexID(o["trace_id"], 32), span: firstText(hexID(o["span_id"], 16), hexID(a["trace.parent_span"], 16))}
+		a.set("sentry.item_id", row.event)
+		if err := b.insert(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// item is a row of telemetry.
+type item struct {
+	kind               string
+	issue              int64 // 0: none
+	event, trace, span string
+	ts                 float64
+	attrs              attrs
+	body               object // may be nil
+}
+
+func (b *batch) insert(it item) error {
+	attrs, err := json.Marshal(it.attrs)
+	if err != nil {
+		return fmt.Errorf("encode attributes: %w", err)
+	}
+	var body []byte
+	if it.body != nil {
+		if body, err = json.Marshal(it.body); err != nil {
+			return fmt.Errorf("encode body: %w", err)
+		}
+	}
+	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO item(kind, project, issue, event_id, trace_id, span_id, ts, attrs, body) VALUES (?, ?, nullif(?, 0), ?, ?, ?, ?, ?, ?)`,
+		it.kind, b.project.id, it.issue, it.event, it.trace, it.span, it.ts, string(attrs), body)
+	if err != nil {
+		return fmt.Errorf("insert %s: %w", it.kind, err)
+	}
+	return nil
+}
+
+// timestamp of a normalized event.
+func timestamp(ev object) float64 {
+	ts, _ := ev["timestamp"].(float64)
+	return ts
+}
+
+// release notes that a release was seen in the project.
+func (b *batch) release(version string) error {
+	if version == "" {
+		return nil
+	}
+	now := seconds(b.received)
+	if _, err := b.tx.ExecContext(b.ctx, "INSERT INTO release(org, version, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", b.project.org, version, now); err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	_, err := b.tx.ExecContext(b.ctx, `INSERT INTO release_project(release, project, first, last)
+		SELECT id, ?1, ?2, ?2 FROM release WHERE org = ?3 AND version = ?4
+		ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)`, b.project.id, now, b.project.org, version)
+	if err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	return nil
+}
+
+// ingestEnvelope stores an envelope that arrived now, whole or not at all.
+func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *envelope, remote string) (id string, err error) {
+	now := s.now()
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		b := &batch{arrival: arrival{received: now, remote: remote, trace: env.trace}, ctx: ctx, tx: tx, project: p}
+		id, err = b.ingest(env)
+		return err
+	})
+	return id, err
+}

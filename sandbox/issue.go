@@ -1,0 +1,256 @@
+package sandbox
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	unresolved = "unresolved"
+	resolved   = "resolved"
+	ignored    = "ignored"
+
+	// newFor is how long an issue is new.
+	newFor = 7 * 24 * time.Hour
+	// settleEvery bounds how stale a state that only time changes may be.
+	settleEvery = time.Minute
+)
+
+// issue is one fault: all the events that group to the same hash.
+type issue struct {
+	id, project                                            int64
+	short, title, culprit, kind, category, issueType       string
+	level, platform, status, substatus, assignee, priority string
+	firstRelease                                           string
+	details, meta                                          object
+	first, last                                            float64
+	count, users                                           int64
+	parts                                                  []string // why these events are one issue
+}
+
+// issueColumns are for an issue i. Users are counted from the events, so there
+// is no counter to drift.
+const issueColumns = `i.id, i.project, i.short, i.title, i.culprit, i.type, i.category, i.issue_type, i.level, i.platform,
+	i.status, coalesce(i.substatus, ''), i.assignee, i.priority, i.first_release, i.details, i.meta, i.parts, i.first_seen, i.last_seen, i.count,
+	(SELECT count(DISTINCT u.attrs ->> '$.user') FROM item u WHERE u.issue = i.id AND u.kind = 'error')`
+
+func (i *issue) scan(scan func(...any) error) error {
+	var details, meta, parts []byte
+	err := scan(&i.id, &i.project, &i.short, &i.title, &i.culprit, &i.kind, &i.category, &i.issueType, &i.level, &i.platform,
+		&i.status, &i.substatus, &i.assignee, &i.priority, &i.firstRelease, &details, &meta, &parts, &i.first, &i.last, &i.count, &i.users)
+	if err != nil {
+		return err
+	}
+	return errors.Join(json.Unmarshal(details, &i.details), json.Unmarshal(meta, &i.meta), json.Unmarshal(parts, &i.parts))
+}
+
+func scanIssue(rows *sql.Rows) (i issue, err error) { return i, i.scan(rows.Scan) }
+
+// issue finds or makes the issue of a prepared event, counts the event, and
+// lets it change the issue's state.
+func (b *batch) issue(ev object) (int64, error) {
+	g := group(ev)
+	var is issue
+	row := b.tx.QueryRowContext(b.ctx, "SELECT "+issueColumns+" FROM issue i WHERE i.project = ? AND i.hash = ?", b.project.id, g.hash)
+	err := is.scan(row.Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return b.newIssue(ev, g)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return is.id, b.seenAgain(is, ev)
+}
+
+func (b *batch) newIssue(ev object, g grouping) (int64, error) {
+	var n int64
+	if err := b.tx.QueryRowContext(b.ctx, "UPDATE project SET shorts = shorts + 1 WHERE id = ? RETURNING shorts", b.project.id).Scan(&n); err != nil {
+		return 0, fmt.Errorf("short id: %w", err)
+	}
+	parts, err := json.Marshal(g.parts)
+	if err != nil {
+		return 0, err
+	}
+	ts, level := timestamp(ev), text(ev["level"])
+	res, err := b.tx.ExecContext(b.ctx, `INSERT INTO issue(project, short, hash, parts, title, culprit, type, category, issue_type, level, platform,
+			status, substatus, meta, first_seen, last_seen, count, first_release, priority)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'error', 'error', ?, ?, 'unresolved', 'new', ?, ?, ?, 1, ?, ?)`,
+		b.project.id, shortID(b.project.slug, n), g.hash, parts, title(ev), culprit(ev), eventType(ev), level, text(ev["platform"]),
+		metaJSON(ev), ts, ts, text(ev["release"]), priority(level))
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+// shortID is the name people use, such as STOREFRONT-1C.
+func shortID(slug string, n int64) string {
+	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	digits := ""
+	for ; n > 0; n /= 32 {
+		digits = string(alphabet[n%32]) + digits
+	}
+	return strings.ToUpper(slug) + "-" + digits
+}
+
+func priority(level string) string {
+	switch level {
+	case "fatal":
+		return "high"
+	case "error":
+		return "medium"
+	}
+	return "low"
+}
+
+// metaJSON is what lists show of an issue besides its title.
+func metaJSON(ev object) string {
+	meta := object{"title": title(ev)}
+	if e := mainException(ev); eventType(ev) == "error" {
+		meta["type"], meta["value"] = text(e["type"]), clip(text(e["value"]), 1024)
+		if own := ownFrames(framesOf(e)); len(own) > 0 {
+			top := own[len(own)-1]
+			meta["filename"], meta["function"] = text(top["filename"]), text(top["function"])
+		}
+	}
+	raw, err := json.Marshal(meta)
+	if err != nil {
+		return "{}"
+	}
+	return string(raw)
+}
+
+// seenAgain counts one more event. The newest event gives the issue its title.
+func (b *batch) seenAgain(is issue, ev object) error {
+	ts := timestamp(ev)
+	_, err := b.tx.ExecContext(b.ctx, `UPDATE issue SET count = count + 1, first_seen = min(first_seen, ?1), last_seen = max(last_seen, ?1),
+			first_release = iif(first_release = '', ?2, first_release) WHERE id = ?3`, ts, text(ev["release"]), is.id)
+	if err != nil {
+		return err
+	}
+	if ts >= is.last {
+		_, err = b.tx.ExecContext(b.ctx, "UPDATE issue SET title = ?, culprit = ?, level = ?, meta = ? WHERE id = ?",
+			title(ev), culprit(ev), text(ev["level"]), metaJSON(ev), is.id)
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case is.status == resolved && regresses(is, ev):
+		return b.regress(is, ts)
+	case is.status == ignored:
+		return b.endIgnore(is, ts)
+	}
+	return nil
+}
+
+// regresses tells whether an event brings a resolved issue back: not one that
+// happened before, and not one of the release that still has the fault.
+func regresses(is issue, ev object) bool {
+	if at, ok := number(is.details["_at"]); ok && timestamp(ev) <= at {
+		return false
+	}
+	if is.details["inNextRelease"] == true {
+		release := text(ev["release"])
+		return release != "" && release != text(is.details["_release"])
+	}
+	return true
+}
+
+func (b *batch) regress(is issue, ts float64) error {
+	if err := setStatus(b.ctx, b.tx, is.id, unresolved, "regressed", nil); err != nil {
+		return err
+	}
+	return addActivity(b.ctx, b.tx, is.id, 0, "set_regression", nil, ts)
+}
+
+// endIgnore wakes an ignored issue whose conditions are met: so many events,
+// or so many users, since it was ignored or within a window of minutes.
+func (b *batch) endIgnore(is issue, ts float64) error {
+	since, _ := number(is.details["_at"])
+	met := false
+	for _, c := range []struct{ limit, window, count string }{
+		{"ignoreCount", "ignoreWindow", "count(*)"},
+		{"ignoreUserCount", "ignoreUserWindow", "count(DISTINCT attrs ->> '$.user')"},
+	} {
+		limit, ok := number(is.details[c.limit])
+		if !ok {
+			continue
+		}
+		from := since
+		if window, ok := number(is.details[c.window]); ok {
+			from = max(since, ts-window*60)
+		}
+		var seen float64
+		// The event at hand is not stored yet: it is the one more.
+		if err := b.tx.QueryRowContext(b.ctx, "SELECT "+c.count+" FROM item WHERE issue = ? AND kind = 'error' AND ts > ?", is.id, from).Scan(&seen); err != nil {
+			return err
+		}
+		met = met || seen+1 >= limit
+	}
+	if !met {
+		return nil
+	}
+	if err := setStatus(b.ctx, b.tx, is.id, unresolved, "ongoing", nil); err != nil {
+		return err
+	}
+	return addActivity(b.ctx, b.tx, is.id, 0, "set_unresolved", nil, ts)
+}
+
+// setStatus also says since when and on which conditions: members of details
+// that begin with "_" are never shown.
+func setStatus(ctx context.Context, q querier, id int64, status, substatus string, details object) error {
+	if details == nil {
+		details = object{}
+	}
+	raw, err := json.Marshal(details)
+	if err != nil {
+		return err
+	}
+	_, err = q.ExecContext(ctx, "UPDATE issue SET status = ?, substatus = nullif(?, ''), details = ? WHERE id = ?", status, substatus, string(raw), id)
+	return err
+}
+
+func addActivity(ctx context.Context, q querier, issueID, userID int64, kind string, data object, ts float64) error {
+	if data == nil {
+		data = object{}
+	}
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	_, err = q.ExecContext(ctx, "INSERT INTO activity(issue, user, type, data, ts) VALUES (?, nullif(?, 0), ?, ?, ?)", issueID, userID, kind, string(raw), ts)
+	return err
+}
+
+// settle brings up to date what only time changes: new issues grow old, and
+// those ignored until a time come back. Search reads the columns, so they have
+// to be right in the table.
+func (s *Sandbox) settle(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if !s.settled.IsZero() && now.Sub(s.settled) < settleEvery && now.After(s.settled) {
+		return nil
+	}
+	err := s.writeLocked(ctx, func(tx *sql.Tx) error {
+		for _, q := range []string{
+			`UPDATE issue SET substatus = 'ongoing' WHERE status = 'unresolved' AND substatus = 'new' AND first_seen < ?1 - ?2`,
+			`UPDATE issue SET status = 'unresolved', substatus = 'ongoing', details = '{}' WHERE status = 'ignored' AND details ->> '$._until' <= ?1 + 0 * ?2`,
+		} {
+			if _, err := tx.ExecContext(ctx, q, seconds(now), newFor.Seconds()); err != nil {
+				return fmt.Errorf("settle issues: %w", err)
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		s.settled = now
+	}
+	return err
+}

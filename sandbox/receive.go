@@ -1,0 +1,232 @@
+package sandbox
+
+import (
+	"compress/gzip"
+	"compress/zlib"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	maxCompressed   = 10 << 20
+	maxDecompressed = 50 << 20
+	maxReceiving    = 8 // payloads in memory at a time
+)
+
+// ingestRoutes are where SDKs send to.
+func (s *Sandbox) ingestRoutes(mux *http.ServeMux) {
+	for what, parse := range map[string]func([]byte) (*envelope, error){"envelope": parseEnvelope, "store": parseStore} {
+		h := s.receive(parse)
+		for _, end := range []string{"", "/{$}"} {
+			mux.HandleFunc("POST /api/{project}/"+what+end, h)
+			mux.HandleFunc("OPTIONS /api/{project}/"+what+end, preflight)
+		}
+	}
+}
+
+func allowAnyOrigin(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Allow-Headers", "x-sentry-auth, x-requested-with, origin, accept, content-type, authentication, authorization, content-encoding")
+	h.Set("Access-Control-Allow-Methods", "POST, OPTIONS")
+	h.Set("Access-Control-Expose-Headers", "x-sentry-error, x-sentry-rate-limits, retry-after")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+}
+
+func preflight(w http.ResponseWriter, _ *http.Request) { allowAnyOrigin(w.Header()) }
+
+// parseStore reads the older endpoint's body, one JSON event, as an envelope.
+func parseStore(raw []byte) (*envelope, error) {
+	ev, err := parseObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	env := &envelope{items: []envelopeItem{{kind: "event", payload: raw}}}
+	if text(ev["type"]) == "transaction" {
+		env.items[0].kind = "transaction"
+	}
+	if id := text(ev["event_id"]); id != "" {
+		if env.eventID, err = parseEventID(id); err != nil {
+			return nil, err
+		}
+	}
+	return env, nil
+}
+
+func (s *Sandbox) receive(parse func([]byte) (*envelope, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		allowAnyOrigin(w.Header())
+		id, err := s.accept(w, r, parse)
+		if err == nil {
+			writeJSON(w, http.StatusOK, map[string]string{"id": id})
+			return
+		}
+		status, body := s.explain(r, err)
+		if detail, ok := body.(map[string]string); ok {
+			w.Header().Set("X-Sentry-Error", strings.Map(oneLine, detail["detail"]))
+		}
+		writeJSON(w, status, body)
+	}
+}
+
+// oneLine keeps what a header can hold.
+func oneLine(r rune) rune {
+	if r < ' ' || r > '~' {
+		return ' '
+	}
+	return r
+}
+
+func (s *Sandbox) accept(w http.ResponseWriter, r *http.Request, parse func([]byte) (*envelope, error)) (string, error) {
+	given := sentKeys(r)
+	var p project
+	if len(given) > 0 { // before the body is read, where that is possible
+		var err error
+		if p, err = s.authorizeKeys(r, given); err != nil {
+			return "", err
+		}
+	}
+	select {
+	case s.receiving <- struct{}{}:
+		defer func() { <-s.receiving }()
+	case <-r.Context().Done():
+		return "", r.Context().Err()
+	}
+	raw, err := readBody(w, r)
+	if err != nil {
+		return "", err
+	}
+	env, err := parse(raw)
+	if err != nil {
+		return "", badRequest("bad envelope: %v", err)
+	}
+	if key := keyOfDSN(env.dsn); key != "" || len(given) == 0 {
+		if p, err = s.authorizeKeys(r, append(given, key)); err != nil {
+			return "", err
+		}
+	}
+	id, err := s.ingestEnvelope(r.Context(), p, env, remoteIP(r))
+	var bad *badPayload
+	if errors.As(err, &bad) {
+		return "", badRequest("bad envelope: %v", err)
+	}
+	return id, err
+}
+
+// sentKeys are the public keys that the headers and the query give.
+func sentKeys(r *http.Request) []string {
+	var keys []string
+	for _, name := range []string{"X-Sentry-Auth", "Authorization"} {
+		rest, ok := cutPrefixFold(r.Header.Get(name), "Sentry ")
+		if !ok {
+			continue
+		}
+		for field := range strings.SplitSeq(rest, ",") {
+			if key, ok := strings.CutPrefix(strings.TrimSpace(field), "sentry_key="); ok {
+				keys = append(keys, key)
+			}
+		}
+	}
+	if key := r.URL.Query().Get("sentry_key"); key != "" {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+func cutPrefixFold(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
+}
+
+func keyOfDSN(dsn string) string {
+	u, err := url.Parse(dsn)
+	if err != nil || u.User == nil {
+		return ""
+	}
+	return u.User.Username()
+}
+
+// authorizeKeys returns the project of the path if the keys, which have to
+// agree, are a live key of it.
+func (s *Sandbox) authorizeKeys(r *http.Request, keys []string) (p project, err error) {
+	for _, key := range keys {
+		if key != keys[0] {
+			return p, refuse(http.StatusForbidden, "the keys in header, query and envelope differ")
+		}
+	}
+	if keys[0] == "" {
+		return p, refuse(http.StatusForbidden, "no key: send it as X-Sentry-Auth, as ?sentry_key= or as the envelope's dsn")
+	}
+	err = s.read().QueryRowContext(r.Context(), "SELECT "+projectColumns+" FROM dsn d JOIN project p ON p.id = d.project WHERE d.public = ? AND p.id = ? AND d.active",
+		keys[0], asID(r.PathValue("project"))).Scan(p.fields()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, refuse(http.StatusForbidden, "the key is unknown or inactive, or belongs to another project")
+	}
+	return p, err
+}
+
+// readBody reads and decodes the body. Both sizes are limited, or a small body
+// could decode to one that fills the memory.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+	body, err := decoder(encoding, http.MaxBytesReader(w, r.Body, maxCompressed))
+	if err != nil {
+		return nil, badEncoding(encoding, err)
+	}
+	defer body.Close()
+	raw, err := io.ReadAll(io.LimitReader(body, maxDecompressed+1))
+	if err != nil {
+		return nil, badEncoding(encoding, err)
+	}
+	if len(raw) > maxDecompressed {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes when decoded", maxDecompressed)
+	}
+	return raw, nil
+}
+
+func badEncoding(encoding string, err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	return badRequest("read the body (Content-Encoding %s): %v", strconv.Quote(clip(encoding, 50)), err)
+}
+
+func decoder(encoding string, body io.Reader) (io.ReadCloser, error) {
+	switch encoding {
+	case "", "identity":
+		return io.NopCloser(body), nil
+	case "gzip", "x-gzip":
+		return gzip.NewReader(body)
+	case "deflate":
+		return zlib.NewReader(body)
+	case "br":
+		return io.NopCloser(brotli.NewReader(body)), nil
+	case "zstd":
+		d, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxDecompressed), zstd.WithDecoderMaxWindow(8<<20))
+		if err != nil {
+			return nil, err
+		}
+		return d.IOReadCloser(), nil
+	}
+	return nil, fmt.Errorf("unknown; send identity, gzip, deflate, br or zstd")
+}
+
+func remoteIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return host
+}
