@@ -19,6 +19,8 @@ func (s *Sandbox) restRoutes() *http.ServeMux {
 func (s *Sandbox) rootRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
 	s.ingestRoutes(mux)
+	s.oauthRoutes(mux)
+	s.pageRoutes(mux)
 	return mux
 }
 

@@ -1,0 +1,236 @@
+package sandbox
+
+import (
+	"bytes"
+	"crypto/rand"
+	"database/sql"
+	"embed"
+	"errors"
+	"html/template"
+	"log/slog"
+	"net/http"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
+
+// page is what every template is given.
+type page struct {
+	Title   string
+	Nonce   string // for the style sheet
+	Base    string // path of the sandbox
+	Token   string // for the form
+	Users   []User
+	Chosen  int64 // among Users
+	App     string
+	Scopes  []string
+	Message string
+	User    *User // who is signed in
+	Keys    []keyLine
+	Fault   string // title of an issue
+}
+
+type keyLine struct{ Org, Project, DSN string }
+
+func (s *Sandbox) pageRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", s.showStart)
+	mux.HandleFunc("POST /login/{$}", s.signIn)
+	mux.HandleFunc("GET /organizations/{org}/issues/{issue}/{$}", s.showIssue)
+	mux.HandleFunc("GET /organizations/{org}/issues/{issue}", s.showIssue)
+}
+
+func (s *Sandbox) render(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
+	p.Nonce, p.Base = rand.Text(), s.basePath()
+	var b bytes.Buffer
+	if err := templates.ExecuteTemplate(&b, name, p); err != nil {
+		s.log.Error("sandbox page", slog.String("page", name), slog.Any("error", err))
+		http.Error(w, "Internal Error", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	// No form-action: browsers apply it to the redirect after the form too,
+	// which leads to the client.
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+p.Nonce+"'; frame-ancestors 'none'; base-uri 'none'")
+	w.WriteHeader(status)
+	w.Write(b.Bytes())
+}
+
+// renderError tells a person what is wrong; what is not theirs goes to the log.
+func (s *Sandbox) renderError(w http.ResponseWriter, r *http.Request, status int, err error) {
+	message := err.Error()
+	if status >= http.StatusInternalServerError {
+		s.log.Error("sandbox page", slog.String("route", r.Pattern), slog.Any("error", err))
+		message = "Something went wrong here. The log knows more."
+	}
+	s.render(w, r, status, "message.html", page{Title: "This did not work", Message: message})
+}
+
+// choose fills in the people to choose from, the signed-in one or else the
+// first preselected.
+func (s *Sandbox) choose(w http.ResponseWriter, r *http.Request, p page) (page, error) {
+	users, err := s.Users(r.Context())
+	if err != nil || len(users) == 0 {
+		return p, errors.Join(err, errNobody(users))
+	}
+	p.Users, p.Chosen, p.Token = users, users[0].ID, s.formToken(w, r)
+	if u, ok, err := s.signedIn(r); err != nil {
+		return p, err
+	} else if ok {
+		p.Chosen = u.ID
+	}
+	return p, nil
+}
+
+func errNobody(users []User) error {
+	if len(users) == 0 {
+		return errors.New("the sandbox has no users")
+	}
+	return nil
+}
+
+func (s *Sandbox) showConsent(w http.ResponseWriter, r *http.Request) {
+	a, err := s.authorization(r)
+	if s.refused(w, r, a, err) {
+		return
+	}
+	p, err := s.choose(w, r, page{Title: "Sign in to the sandbox", App: a.app.name, Scopes: a.scopes})
+	if err != nil {
+		s.renderError(w, r, http.StatusInternalServerError, err)
+		return
+	}
+	s.render(w, r, http.StatusOK, "consent.html", p)
+}
+
+// refused answers a bad request for a code: to the client where the redirect
+// URI is known to be its own, else to the person alone.
+func (s *Sandbox) refused(w http.ResponseWriter, r *http.Request, a authorization, err error) bool {
+	var oe *oauthError
+	switch {
+	case err == nil:
+		return false
+	case errors.As(err, &oe):
+		http.Redirect(w, r, a.back(map[string]string{"error": oe.code, "error_description": oe.description}), http.StatusFound)
+	default:
+		s.renderError(w, r, http.StatusBadRequest, err)
+	}
+	return true
+}
+
+func (s *Sandbox) takeConsent(w http.ResponseWriter, r *http.Request) {
+	if err := s.checkForm(w, r); err != nil {
+		s.renderError(w, r, http.StatusForbidden, err)
+		return
+	}
+	a, err := s.authorization(r)
+	if s.refused(w, r, a, err) {
+		return
+	}
+	switch r.PostForm.Get("op") {
+	case "deny":
+		http.Redirect(w, r, a.back(map[string]string{"error": "access_denied"}), http.StatusFound)
+	case "approve":
+		s.approve(w, r, a)
+	default:
+		s.renderError(w, r, http.StatusBadRequest, errors.New("op must be approve or deny"))
+	}
+}
+
+func (s *Sandbox) approve(w http.ResponseWriter, r *http.Request, a authorization) {
+	u, err := s.chosenUser(r)
+	if err != nil {
+		s.renderError(w, r, http.StatusBadRequest, errForged)
+		return
+	}
+	if err := s.startSession(w, r, u); err != nil {
+		s.renderError(w, r, http.StatusInternalServerError, err)
+		return
+	}
+	code, err := s.newCode(r.Context(), a, u.ID)
+	if err != nil {
+		s.renderError(w, r, http.StatusInternalServerError, err)
+		return
+	}
+	http.Redirect(w, r, a.back(map[string]string{"code": code}), http.StatusFound)
+}
+
+// showStart lists the keys of the projects that the signed-in user sees.
+func (s *Sandbox) showStart(w http.ResponseWriter, r *http.Request) {
+	p, err := s.choose(w, r, page{Title: "Sandbox"})
+	if err != nil {
+		s.renderError(w, r, http.StatusInternalServerError, err)
+		return
+	}
+	u, ok, err := s.signedIn(r)
+	if err == nil && ok {
+		p.User = &u
+		p.Keys, err = s.keysOf(r, u)
+	}
+	if err != nil {
+		s.renderError(w, r, http.StatusInternalServerError, err)
+		return
+	}
+	s.render(w, r, http.StatusOK, "start.html", p)
+}
+
+func (s *Sandbox) keysOf(r *http.Request, u User) ([]keyLine, error) {
+	scan := func(rows *sql.Rows) (k keyLine, err error) {
+		var public string
+		var id int64
+		err = rows.Scan(&k.Org, &k.Project, &public, &id)
+		k.DSN = s.dsn(public, id)
+		return k, err
+	}
+	return collect(r.Context(), s.read(), scan, `SELECT o.slug, p.slug, d.public, p.id FROM dsn d JOIN project p ON p.id = d.project JOIN org o ON o.id = p.org
+		JOIN member m ON m.org = o.id WHERE m.user = ? AND d.active ORDER BY o.slug, p.slug LIMIT 200`, u.ID)
+}
+
+func (s *Sandbox) signIn(w http.ResponseWriter, r *http.Request) {
+	if err := s.checkForm(w, r); err != nil {
+		s.renderError(w, r, http.StatusForbidden, err)
+		return
+	}
+	u, err := s.chosenUser(r)
+	if err != nil {
+		s.renderError(w, r, http.StatusBadRequest, errForged)
+		return
+	}
+	if err := s.startSession(w, r, u); err != nil {
+		s.renderError(w, r, http.StatusInternalServerError, err)
+		return
+	}
+	http.Redirect(w, r, s.basePath()+"/", http.StatusSeeOther)
+}
+
+// showIssue is where the links that tools print lead to.
+func (s *Sandbox) showIssue(w http.ResponseWriter, hr *http.Request) {
+	u, ok, err := s.signedIn(hr)
+	if err != nil {
+		s.renderError(w, hr, http.StatusInternalServerError, err)
+		return
+	}
+	if !ok {
+		s.render(w, hr, http.StatusUnauthorized, "message.html", page{Title: "Sign in first", Message: "Issues are shown to members of their organization."})
+		return
+	}
+	r := &request{Request: hr, sb: s, user: u, header: w.Header()}
+	var is issue
+	if err = r.resolve(); err == nil {
+		is, err = r.issue()
+	}
+	var ae *apiError
+	switch {
+	case errors.As(err, &ae):
+		s.renderError(w, hr, http.StatusNotFound, errors.New("there is no such issue, or you may not see it"))
+	case err != nil:
+		s.renderError(w, hr, http.StatusInternalServerError, err)
+	default:
+		s.render(w, hr, http.StatusOK, "issue.html", page{Title: is.short, Fault: is.title})
+	}
+}
