@@ -43,7 +43,10 @@ func (n *narrowed) arguments(env Env, raw json.RawMessage) ([]byte, error) {
 	}
 	for _, p := range n.parameters.properties {
 		value, ok := values[p.name]
-		switch text, isText := value.(string); {
+		text, isText := value.(string)
+		switch {
+		case isText && p.kind == "array":
+			values[p.name] = []any{text} // one value for a list of one
 		case !ok && p.fallback != nil:
 			values[p.name] = p.fallback
 		case isText && len(text) > maxArgumentText:
@@ -158,7 +161,7 @@ func explain(e *jsonschema.ValidationError) string {
 	case *kind.Type:
 		return fmt.Sprintf("%s must be of type %s, not %s", where, strings.Join(k.Want, " or "), k.Got)
 	case *kind.Enum:
-		return fmt.Sprintf("%s must be one of %s", where, strings.Trim(fmt.Sprint(k.Want), "[]"))
+		return fmt.Sprintf("%s cannot be %s; supported: %s", where, inline(fmt.Sprint(k.Got)), list(k.Want))
 	case *kind.Minimum:
 		return fmt.Sprintf("%s must be at least %s", where, k.Want.RatString())
 	case *kind.Maximum:
@@ -167,6 +170,14 @@ func explain(e *jsonschema.ValidationError) string {
 		return fmt.Sprintf("%s must match %s", where, k.Want)
 	}
 	return where + " " + e.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+}
+
+func list(values []any) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = fmt.Sprint(v)
+	}
+	return strings.Join(words, ", ")
 }
 
 // nearest returns the known name that a wrong one was most likely meant to

@@ -1,0 +1,259 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"roundhouse/sentry"
+)
+
+type searchEventsIn struct {
+	inOrg
+	Dataset     string   `json:"dataset,omitempty" enum:"errors|spans|logs" default:"errors" doc:"errors: error events; spans: performance; logs: log lines."`
+	Query       string   `json:"query,omitempty" max:"4000" doc:"Sentry's search syntax, such as: error.type:TimeoutError environment:production, span.op:db span.duration:>500ms, severity:error. Empty finds everything."`
+	Fields      []string `json:"fields,omitempty" max:"20" doc:"Columns. With an aggregate such as count(), p95(span.duration) or count_unique(user), rows are grouped by the other columns. Default: the dataset's usual ones."`
+	Sort        string   `json:"sort,omitempty" max:"200" doc:"One of fields, - before it for descending. Default: newest first, or the first aggregate."`
+	ProjectSlug string   `json:"projectSlug,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Only events of this project."`
+	Environment []string `json:"environment,omitempty" max:"20" doc:"Only events of these environments."`
+	Period      string   `json:"period,omitempty" pattern:"^[0-9]{1,4}[hdw]$" default:"14d" doc:"How far to look back, such as 24h or 7d."`
+	Limit       int      `json:"limit,omitempty" min:"1" max:"100" default:"10" doc:"Rows per page."`
+	Cursor      string   `json:"cursor,omitempty" pattern:"^[A-Za-z0-9:_=/+.-]*$" max:"200" doc:"nextCursor of the page before."`
+}
+
+// usualFields are the columns of a search that names none.
+var usualFields = map[string][]string{
+	"errors": {"issue", "title", "project", "timestamp", "level", "message", "error.type", "culprit"},
+	"spans":  {"id", "span.op", "span.description", "span.duration", "transaction", "timestamp", "project", "trace"},
+	"logs":   {"timestamp", "project", "message", "severity", "trace"},
+}
+
+func searchEvents() Tool {
+	return Define(Definition{
+		Name:        "search_events",
+		Title:       "Search events",
+		Description: "Search single errors, spans or log lines, or count and aggregate them. Sentry checks the search first; what is wrong with it is explained, with field names that exist. For groups of errors use search_issues.",
+		Skills:      []string{Inspect, Triage},
+		Listed:      true,
+		Annotations: hints(true, false, true, true),
+	}, runSearchEvents)
+}
+
+func runSearchEvents(ctx context.Context, env Env, in searchEventsIn) (string, error) {
+	search, err := in.search()
+	if err != nil {
+		return "", err
+	}
+	if search.ProjectID, err = env.project(ctx, in.OrganizationSlug, in.ProjectSlug); err != nil {
+		return "", err
+	}
+	if err := validateSearch(ctx, env, in.OrganizationSlug, search); err != nil {
+		return "", err
+	}
+	rows, page, err := env.Sentry.Events(ctx, in.OrganizationSlug, search)
+	if err != nil {
+		return "", refusedSearch(err)
+	}
+	return writeEvents(env, in.OrganizationSlug, search, rows, page), nil
+}
+
+// search fills in what the caller left open.
+func (in searchEventsIn) search() (sentry.EventSearch, error) {
+	s := sentry.EventSearch{
+		Dataset: in.Dataset, Query: in.Query, Fields: in.Fields, Sort: in.Sort,
+		Environments: in.Environment, Period: in.Period, Cursor: in.Cursor, Limit: in.Limit,
+	}
+	if len(s.Fields) == 0 {
+		s.Fields = usualFields[s.Dataset]
+	}
+	aggregate := slices.IndexFunc(s.Fields, isAggregate)
+	if s.Sort == "" {
+		s.Sort = "-timestamp"
+		if aggregate >= 0 {
+			s.Sort = "-" + s.Fields[aggregate]
+		}
+	}
+	column := strings.TrimPrefix(s.Sort, "-")
+	switch {
+	case slices.Contains(s.Fields, column):
+	case aggregate >= 0 && !isAggregate(column):
+		return s, &inputError{"sort", "must be one of the fields when rows are grouped", "Sort by " + inline(s.Fields[aggregate]) + ", or add " + inline(column) + " to fields."}
+	default:
+		s.Fields = append(slices.Clone(s.Fields), column)
+	}
+	return s, nil
+}
+
+func isAggregate(field string) bool {
+	return strings.HasSuffix(field, ")") || strings.HasPrefix(field, "equation|")
+}
+
+// validateSearch asks Sentry what it thinks of the search. Where Sentry cannot
+// say, because it is too old or that endpoint is down, the search is run as it
+// is: it has an opinion of its own.
+func validateSearch(ctx context.Context, env Env, org string, s sentry.EventSearch) error {
+	v, err := env.Sentry.ValidateEvents(ctx, org, s)
+	switch {
+	case errors.Is(err, sentry.ErrNoValidator), errors.Is(err, sentry.ErrUnavailable):
+		return nil
+	case err != nil:
+		return refusedSearch(err)
+	case bool(v.Valid):
+		return nil
+	}
+	problems, wrong := problemsOf(v)
+	if len(problems) == 0 {
+		return nil
+	}
+	fix := "Correct the search and repeat the call."
+	if len(wrong) > 0 {
+		fix = suggestFields(ctx, env, org, s, wrong)
+	}
+	return &inputError{problem: "Sentry does not accept this search: " + strings.Join(problems, "; "), fix: fix}
+}
+
+// problemsOf lists what is wrong, and the names of the fields that are.
+func problemsOf(v *sentry.Validation) (problems, wrongFields []string) {
+	add := func(part string, checked []sentry.CheckedPart) {
+		for _, c := range checked {
+			if c.Valid {
+				continue
+			}
+			problem := part + " " + inline(string(c.Name))
+			if c.Error != "" {
+				problem += ": " + inline(string(c.Error))
+			}
+			if !slices.Contains(problems, problem) {
+				problems = append(problems, problem)
+			}
+			if part != "dataset" {
+				wrongFields = append(wrongFields, string(c.Name))
+			}
+		}
+	}
+	add("dataset", v.Dataset)
+	add("field", v.Fields)
+	if !v.Query.Valid && v.Query.Error != "" {
+		problems = append(problems, "query: "+inline(string(v.Query.Error)))
+	}
+	add("query field", v.Query.Fields)
+	add("sort", v.OrderBy)
+	if len(problems) == 0 && v.Detail != "" {
+		problems = append(problems, inline(string(v.Detail)))
+	}
+	return problems, wrongFields
+}
+
+const maxSuggested = 20
+
+// suggestFields names fields that exist, the likely ones first.
+func suggestFields(ctx context.Context, env Env, org string, s sentry.EventSearch, wrong []string) string {
+	known := knownFields(ctx, env, org, s)
+	var near []string
+	for _, name := range wrong {
+		if best := nearest(strings.TrimPrefix(name, "-"), known); best != "" {
+			near = append(near, inline(best))
+		}
+	}
+	if len(near) > 0 {
+		return "Did you mean " + strings.Join(slices.Compact(near), ", ") + "?"
+	}
+	for i, name := range known {
+		known[i] = inline(name)
+	}
+	return "Fields of this dataset include " + strings.Join(known[:min(len(known), maxSuggested)], ", ") + "."
+}
+
+// knownFields asks Sentry. If it does not answer, the usual fields must do.
+func knownFields(ctx context.Context, env Env, org string, s sentry.EventSearch) []string {
+	search := sentry.FieldSearch{Dataset: s.Dataset, ProjectID: s.ProjectID, Period: s.Period}
+	list := env.Sentry.TraceItemAttributes
+	if s.Dataset == "errors" {
+		list = env.Sentry.Tags
+	}
+	known := slices.Clone(usualFields[s.Dataset])
+	fields, err := list(ctx, org, search)
+	if err != nil {
+		return known
+	}
+	for _, f := range fields {
+		if !slices.Contains(known, f.Key) {
+			known = append(known, f.Key)
+		}
+	}
+	return known
+}
+
+// refusedSearch says about a 400 that the search is what was refused.
+func refusedSearch(err error) error {
+	var e *sentry.Error
+	if !errors.As(err, &e) || e.StatusCode != http.StatusBadRequest {
+		return err
+	}
+	return &inputError{
+		problem: "Sentry does not accept this search: " + strings.TrimSuffix(detail(e), "."),
+		fix:     "Filters are key:value, values with spaces need double quotes, and free text needs no key.",
+	}
+}
+
+func writeEvents(env Env, org string, s sentry.EventSearch, rows *sentry.EventRows, page sentry.Page) string {
+	var d document
+	d.heading(1, "%s in %s", strings.ToUpper(s.Dataset[:1])+s.Dataset[1:], org)
+	d.fact("Query", inline(s.Query))
+	d.fact("Fields", strings.Join(s.Fields, ", "))
+	d.fact("Sort", s.Sort)
+	d.fact("Period", s.Period)
+	d.fact("View in Sentry", env.Sentry.EventsURL(org, s))
+	var b strings.Builder
+	shown := 0
+	for _, row := range rows.Rows {
+		if !env.ownsRow(row) {
+			continue
+		}
+		shown++
+		writeRow(&b, s.Fields, row)
+	}
+	d.line("")
+	if shown == 0 {
+		d.line("No rows match. A longer period or fewer filters may find some.")
+		return d.String()
+	}
+	d.line(untrustedNote)
+	d.line("%d rows:\n", shown)
+	d.untrusted(b.String(), maxText-8<<10)
+	d.fact("nextCursor", page.Next)
+	return d.String()
+}
+
+// writeRow writes one row as a line of JSON, in the order of the fields.
+func writeRow(b *strings.Builder, fields []string, row map[string]any) {
+	var w objectWriter
+	for _, name := range fields {
+		value, ok := row[name]
+		if text, isText := value.(string); isText {
+			value = cut(printable(text), 1000)
+		}
+		if ok && value != nil {
+			w.field(name, value)
+		}
+	}
+	fmt.Fprintf(b, "%s\n", w.bytes())
+}
+
+// ownsRow drops a row that says itself that it is of another project: the
+// search was limited to the key's project, but not every endpoint keeps to it.
+func (e Env) ownsRow(row map[string]any) bool {
+	if e.Key.Project() == "" {
+		return true
+	}
+	for name, want := range map[string]string{"project": e.Key.Project(), "project.name": e.Key.Project(), "project.id": e.ProjectID} {
+		value, ok := row[name]
+		if ok && value != nil && fmt.Sprint(value) != want && fmt.Sprint(value) != e.ProjectID {
+			return false
+		}
+	}
+	return true
+}

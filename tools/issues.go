@@ -1,0 +1,129 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"roundhouse/sentry"
+)
+
+type searchIssuesIn struct {
+	inOrg
+	Query           string `json:"query,omitempty" max:"4000" default:"is:unresolved" doc:"Sentry's search syntax, such as: is:unresolved level:error assigned:me firstSeen:-24h release:latest timeout. Free text matches title and message."`
+	ProjectSlugOrID string `json:"projectSlugOrId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Only issues of this project."`
+	Sort            string `json:"sort,omitempty" enum:"date|freq|new|user|recommended" default:"date" doc:"date: last seen; freq: events; new: first seen; user: users affected."`
+	Period          string `json:"period,omitempty" enum:"24h|7d|14d|30d|90d" default:"30d" doc:"How far to look back."`
+	Limit           int    `json:"limit,omitempty" min:"1" max:"100" default:"10" doc:"Issues per page."`
+	Cursor          string `json:"cursor,omitempty" pattern:"^[A-Za-z0-9:_=/+.-]*$" max:"200" doc:"nextCursor of the page before."`
+}
+
+func searchIssues() Tool {
+	return Define(Definition{
+		Name:        "search_issues",
+		Title:       "Search issues",
+		Description: "Find issues (groups of similar errors) with status, counts and dates. For single events, counts over time or performance use search_events.",
+		Skills:      []string{Inspect, Triage},
+		Listed:      true,
+		Annotations: hints(true, false, true, true),
+	}, runSearchIssues)
+}
+
+func runSearchIssues(ctx context.Context, env Env, in searchIssuesIn) (string, error) {
+	project, err := env.project(ctx, in.OrganizationSlug, in.ProjectSlugOrID)
+	if err != nil {
+		return "", err
+	}
+	search := sentry.IssueSearch{
+		Query: in.Query, Sort: in.Sort, Period: in.Period, ProjectID: project,
+		Cursor: in.Cursor, Limit: in.Limit,
+	}
+	issues, page, err := env.Sentry.Issues(ctx, in.OrganizationSlug, search)
+	if err != nil {
+		return "", refusedSearch(err)
+	}
+	var d document
+	d.heading(1, "Issues in %s", in.OrganizationSlug)
+	d.fact("Query", inline(in.Query))
+	d.fact("Period", in.Period)
+	d.fact("View in Sentry", env.Sentry.IssuesURL(in.OrganizationSlug, search))
+	shown := 0
+	for _, issue := range issues {
+		if env.owns(issue.Project) {
+			shown++
+			writeIssueRow(&d, env, in.OrganizationSlug, shown, issue)
+		}
+	}
+	d.line("")
+	switch {
+	case shown > 0:
+		d.line(untrustedNote)
+		d.line("%d issues on this page. get_sentry_resource opens one by its URL.", shown)
+	default:
+		d.line("No issues match. A longer period, fewer filters or an empty query (every status) may find more.")
+	}
+	d.fact("nextCursor", page.Next)
+	return d.String(), nil
+}
+
+func writeIssueRow(d *document, env Env, org string, n int, issue sentry.Issue) {
+	id := issueName(issue)
+	d.heading(2, "%d. [%s](%s)", n, id, env.Sentry.IssueURL(org, id))
+	d.line("%s\n", inline(string(issue.Title)))
+	d.fact("Status", statusText(issue))
+	d.fact("Level", printable(string(issue.Level)))
+	d.fact("Project", printable(string(issue.Project.Slug)))
+	d.fact("Culprit", inline(string(issue.Culprit)))
+	d.fact("Events", strconv.FormatInt(int64(issue.Count), 10))
+	d.fact("Users", strconv.FormatInt(int64(issue.UserCount), 10))
+	d.fact("First seen", stamp(issue.FirstSeen.Time))
+	d.fact("Last seen", stamp(issue.LastSeen.Time))
+}
+
+// issueName is what people call an issue: its short id, or else its number.
+func issueName(issue sentry.Issue) string {
+	if issue.ShortID != "" {
+		return printable(string(issue.ShortID))
+	}
+	return printable(string(issue.ID))
+}
+
+func statusText(issue sentry.Issue) string {
+	text := printable(string(issue.Status))
+	if issue.Substatus != "" {
+		text += " (" + printable(string(issue.Substatus)) + ")"
+	}
+	return text
+}
+
+// project returns the numeric id that a search is limited to: the key's, else
+// the one that the caller names, else "".
+func (e Env) project(ctx context.Context, org, slugOrID string) (string, error) {
+	if e.Key.Project() != "" {
+		if e.ProjectID == "" {
+			return "", fmt.Errorf("project %s has no number", e.Key.Project())
+		}
+		return e.ProjectID, nil
+	}
+	if slugOrID == "" {
+		return "", nil
+	}
+	p, err := e.Sentry.Project(ctx, org, slugOrID)
+	if err != nil {
+		return "", err
+	}
+	return string(p.ID), nil
+}
+
+// owns reports whether something of project p may be shown: always, unless
+// the key names another project. Searches already ask for the key's project
+// alone; this holds where an endpoint ignores that.
+func (e Env) owns(p sentry.Project) bool {
+	if e.Key.Project() == "" {
+		return true
+	}
+	if p.ID != "" && e.ProjectID != "" {
+		return string(p.ID) == e.ProjectID
+	}
+	return string(p.Slug) == e.Key.Project()
+}
