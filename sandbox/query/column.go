@@ -36,6 +36,7 @@ type column struct {
 	contains bool // a plain value matches anywhere in the text
 
 	attrs []string // names of the attribute, old and new; filled in by attributeColumn
+	known bool     // some table names it; filled in by dataset.column
 }
 
 func (c column) numeric() bool {

@@ -136,6 +136,7 @@ func (d *dataset) column(k key) column {
 	if !known {
 		c, known = common[k.name]
 	}
+	c.known = known || synonyms[k.name] != nil || isConventional(k.name)
 	if c.expr != "" {
 		return c
 	}
@@ -143,4 +144,33 @@ func (d *dataset) column(k key) column {
 		c.typ = Array
 	}
 	return attributeColumn(k.name, c)
+}
+
+// conventional are keys that SDKs set by themselves; each also stands for all
+// that begin with it and a dot.
+var conventional = []string{
+	"browser", "culprit", "db", "device", "dist", "error", "gen_ai", "handled", "http", "is_segment", "logger", "mcp",
+	"measurements", "mechanism", "os", "platform", "precise", "replayId", "runtime", "sdk", "sentry", "server_name", "span",
+	"stack", "thread", "trace", "transaction", "url", "user", "user_agent",
+}
+
+func isConventional(name string) bool {
+	first, _, _ := strings.Cut(name, ".")
+	return slices.Contains(conventional, first)
+}
+
+// Fields are the keys that every row of the dataset has or that have a type of
+// their own, by name. The error is an *Error.
+func Fields(datasetName string) ([]Column, error) {
+	d, err := findDataset(datasetName)
+	if err != nil {
+		return nil, err
+	}
+	names := maps.Clone(common)
+	maps.Copy(names, d.columns)
+	var out []Column
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		out = append(out, Column{Name: name, Type: names[name].typ, Unit: names[name].unit})
+	}
+	return out, nil
 }

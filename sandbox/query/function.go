@@ -94,7 +94,7 @@ func (c compiler) call(text string, call *call) (column, fragment, error) {
 	if len(args) != f.args && !(len(args) == 0 && f.optional) {
 		return refuse("%s takes %d arguments, not %d", call.name, f.args, len(call.args))
 	}
-	field, x := column{}, "*"
+	field, x := column{known: true}, "*"
 	if len(args) > 0 {
 		k, ok := parseKey(args[0])
 		if !ok || k.call != nil {
@@ -110,14 +110,11 @@ func (c compiler) call(text string, call *call) (column, fragment, error) {
 	if err != nil {
 		return column{}, fragment{}, err
 	}
-	out := column{typ: f.typ, unit: f.unit}
+	out := column{typ: f.typ, unit: f.unit, attrs: field.attrs, known: field.known}
 	if f.typ == Any {
 		out.typ, out.unit = field.typ, field.unit
 	}
-	if f.measured && (out.typ == Any || out.typ == Array) {
-		out.typ = Number
-	}
-	if f.measured && out.typ == Integer && call.name != "sum" && call.name != "min" && call.name != "max" {
+	if f.measured && out.typ != Duration && out.typ != Date {
 		out.typ = Number
 	}
 	out.expr = strings.NewReplacer("%f", x, "%q", bound.sql).Replace(f.sql)

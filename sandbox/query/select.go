@@ -38,6 +38,9 @@ type Column struct {
 	Name string // as the field was given
 	Type Type   // Any: see TypeOf
 	Unit string // empty for none
+	// Attribute is what the column is or is computed of, when that is
+	// something only the data can tell to exist; empty otherwise.
+	Attribute string
 
 	json bool // holds JSON
 }
@@ -112,14 +115,22 @@ func (c compiler) field(name string) (field, error) {
 	}
 	if k.call != nil {
 		col, f, err := c.call(name, k.call)
-		return field{Column: Column{Name: name, Type: col.typ, Unit: col.unit}, out: f, isAgg: true}, err
+		return field{Column: col.named(name), out: f, isAgg: true}, err
 	}
 	col := c.data.column(k)
-	f := field{Column: Column{Name: name, Type: col.typ, Unit: col.unit}, out: raw(col.sql("->"))}
+	f := field{Column: col.named(name), out: raw(col.sql("->"))}
 	if col.expr == "" {
 		f.json, f.order = true, col.scalar()
 	}
 	return f, nil
+}
+
+func (c column) named(name string) Column {
+	out := Column{Name: name, Type: c.typ, Unit: c.unit}
+	if !c.known && len(c.attrs) > 0 {
+		out.Attribute = c.attrs[0]
+	}
+	return out
 }
 
 // Compile makes the statement. The error is an *Error.

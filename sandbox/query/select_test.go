@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +194,49 @@ func TestCompile_Errors(t *testing.T) {
 		if e.Part != tt.part || !strings.Contains(e.Reason, tt.reason) {
 			t.Errorf("%s: Compile(): %s, %q; want %s, %q", tt.why, e.Part, e.Reason, tt.part, tt.reason)
 		}
+	}
+}
+
+func TestField_Attribute(t *testing.T) {
+	for name, want := range map[string]string{
+		"span.duration":         "", // a table has it
+		"http.route":            "", // SDKs set such keys
+		"db.system.name":        "",
+		"parent_span":           "", // has several spellings
+		"checkout.step":         "checkout.step",
+		"tags[checkout.step]":   "checkout.step",
+		"database":              "database", // begins like db, but is not one
+		"count()":               "",
+		"p95()":                 "",
+		"count_unique(user)":    "",
+		"avg(checkout.step)":    "checkout.step",
+		"count_if(tier,less,2)": "tier",
+	} {
+		c, err := Field("spans", name)
+		if err != nil {
+			t.Errorf("Field(%q) = %v", name, err)
+		}
+		if c.Attribute != want {
+			t.Errorf("Field(%q).Attribute = %q, want %q", name, c.Attribute, want)
+		}
+	}
+}
+
+func TestFields(t *testing.T) {
+	fields, err := Fields("spans")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []Column{
+		{Name: "timestamp", Type: Date},
+		{Name: "span.duration", Type: Duration, Unit: "millisecond"},
+	} {
+		if !slices.Contains(fields, want) {
+			t.Errorf("Fields(spans) lacks %v", want)
+		}
+	}
+	if _, err := Fields("none"); err == nil {
+		t.Error("Fields(none) = nil")
 	}
 }
 
