@@ -44,6 +44,8 @@ func newSecret(prefix string) string {
 	return prefix + base64.RawURLEncoding.EncodeToString(b[:])
 }
 
+const secretLength = 43 // of newSecret(""), in bytes
+
 // newID returns 128 random bits: unguessable, but no secret.
 func newID() string {
 	var b [idSize]byte

@@ -1,0 +1,111 @@
+package oauth
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+)
+
+const (
+	maxQuery = 8 << 10
+	maxState = 2 << 10
+)
+
+// serveAuthorize begins an authorization (RFC 6749 §4.1.1). Until the client
+// and its redirect URI are known to be good, an error is a page: a redirect
+// would make us an open redirector.
+func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
+	if len(r.URL.RawQuery) > maxQuery {
+		s.errorPage(w, http.StatusRequestURITooLong, "The request is too long", "Start again from your app.")
+		return
+	}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || repeated(q, "client_id", "redirect_uri") {
+		s.errorPage(w, http.StatusBadRequest, "The request is malformed", "Start again from your app.")
+		return
+	}
+	client, err := s.client(r.Context(), q.Get("client_id"))
+	if err != nil {
+		s.clientPage(w, r, err)
+		return
+	}
+	redirectURI := q.Get("redirect_uri")
+	if !client.mayRedirect(redirectURI) {
+		s.log.LogAttrs(r.Context(), slog.LevelWarn, "redirect URI refused", slog.String("client", client.ID))
+		s.errorPage(w, http.StatusBadRequest, "The app asked to be answered at an address that it did not register",
+			"Nothing was sent there. If you trust the app, remove its stored registration and connect again.")
+		return
+	}
+	pending, err := s.checkAuthorization(client, redirectURI, q)
+	if err == nil {
+		err = s.askConsent(w, r, pending, "")
+	}
+	if err != nil {
+		s.redirectError(w, r, redirectURI, boundedState(q), err)
+	}
+}
+
+func (s *Server) clientPage(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, errUnknownClient) {
+		s.errorPage(w, http.StatusBadRequest, "This app is not registered here",
+			"Its registration may have expired. Remove the app's stored login for this server and connect again.")
+		return
+	}
+	s.logFailure(r, err)
+	s.errorPage(w, http.StatusInternalServerError, "Something failed here", "Try again in a minute.")
+}
+
+// checkAuthorization checks the rest of the request, whose errors the client
+// is told by redirect.
+func (s *Server) checkAuthorization(client Client, redirectURI string, q url.Values) (authorization, error) {
+	if repeated(q, "response_type", "state", "scope", "resource", "code_challenge", "code_challenge_method") {
+		return authorization{}, invalidRequest("a parameter is repeated")
+	}
+	if len(q.Get("state")) > maxState {
+		return authorization{}, invalidRequest("state is too long")
+	}
+	if q.Get("response_type") != "code" {
+		return authorization{}, &Error{Code: codeUnsupportedResponseType, Description: "response_type must be code"}
+	}
+	if err := checkChallenge(q.Get("code_challenge"), q.Get("code_challenge_method")); err != nil {
+		return authorization{}, err
+	}
+	resource, err := s.checkResource(q.Get("resource"))
+	if err != nil {
+		return authorization{}, err
+	}
+	offered := s.skillsNamed(q.Get("scope"))
+	if len(offered) == 0 {
+		offered = s.skills
+	}
+	return authorization{
+		ClientID:    client.ID,
+		ClientName:  client.Name,
+		RedirectURI: redirectURI,
+		State:       q.Get("state"),
+		Challenge:   q.Get("code_challenge"),
+		Resource:    resource,
+		Skills:      skillIDs(offered),
+		Expires:     s.now().Add(consentLife),
+	}, nil
+}
+
+// boundedState is what an error redirect repeats.
+func boundedState(q url.Values) string {
+	if state := q.Get("state"); len(state) <= maxState {
+		return state
+	}
+	return ""
+}
+
+// repeated reports whether a parameter occurs twice, which RFC 6749 §3.1
+// forbids: two readers of one request must not see different values.
+func repeated(q url.Values, names ...string) bool {
+	for _, name := range names {
+		if len(q[name]) > 1 {
+			return true
+		}
+	}
+	return false
+}

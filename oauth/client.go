@@ -1,0 +1,103 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+const (
+	authNone  = "none"
+	authBasic = "client_secret_basic"
+	authPost  = "client_secret_post"
+)
+
+// maxClientID leaves room for ids that are URLs.
+const maxClientID = 1024
+
+var errUnknownClient = errors.New("unknown client")
+
+func (s *Server) client(ctx context.Context, id string) (Client, error) {
+	if id == "" || len(id) > maxClientID {
+		return Client{}, errUnknownClient
+	}
+	client, err := s.store.Client(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return Client{}, errUnknownClient
+	}
+	return client, err
+}
+
+// mayRedirect reports whether the client registered the URI.
+func (c Client) mayRedirect(uri string) bool {
+	return slices.ContainsFunc(c.RedirectURIs, func(registered string) bool { return redirectMatches(registered, uri) })
+}
+
+// authenticate finds out which client calls the token endpoint, and insists on
+// the method that it registered (RFC 6749 §2.3).
+func (s *Server) authenticate(r *http.Request) (Client, error) {
+	id, secret, method, err := credentials(r)
+	if err != nil {
+		return Client{}, err
+	}
+	client, err := s.client(r.Context(), id)
+	if errors.Is(err, errUnknownClient) {
+		return Client{}, invalidClient()
+	}
+	if err != nil {
+		return Client{}, err
+	}
+	if method != client.AuthMethod {
+		return Client{}, invalidClient()
+	}
+	if method != authNone && !hashOf(secret).equal(client.Secret) {
+		return Client{}, invalidClient()
+	}
+	return client, nil
+}
+
+// credentials reads the client's id and secret from the header or from the
+// form. An empty secret is none: some libraries send public clients' ids as
+// Basic without a password.
+func credentials(r *http.Request) (id, secret, method string, err error) {
+	id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	method = authPost
+	if user, password, ok := r.BasicAuth(); ok {
+		if secret != "" {
+			return "", "", "", invalidRequest("the client authenticates in two ways at once")
+		}
+		user, password, err := unescape(user, password)
+		if err != nil || id != "" && id != user {
+			return "", "", "", invalidClient()
+		}
+		id, secret, method = user, password, authBasic
+	}
+	if secret == "" {
+		method = authNone
+	}
+	return id, secret, method, nil
+}
+
+// unescape undoes the form encoding that RFC 6749 §2.3.1 puts under Basic's.
+func unescape(user, password string) (string, string, error) {
+	u, err := url.QueryUnescape(user)
+	if err != nil {
+		return "", "", fmt.Errorf("unescape client id: %w", err)
+	}
+	p, err := url.QueryUnescape(password)
+	if err != nil {
+		return "", "", errors.New("unescape client secret") // err quotes it
+	}
+	return u, p, nil
+}
+
+func invalidClient() *Error {
+	return &Error{
+		Code:        codeInvalidClient,
+		Description: "the client is unknown, or did not authenticate as it registered",
+		Status:      http.StatusUnauthorized,
+	}
+}

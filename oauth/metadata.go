@@ -1,0 +1,59 @@
+package oauth
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// metadata is the document of RFC 8414.
+type metadata struct {
+	Issuer                string   `json:"issuer"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	RegistrationEndpoint  string   `json:"registration_endpoint"`
+	Scopes                []string `json:"scopes_supported"`
+	ResponseTypes         []string `json:"response_types_supported"`
+	ResponseModes         []string `json:"response_modes_supported"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	TokenAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+
+	// RFC 9207. A client that reads true refuses a redirect without iss, so
+	// every redirect carries it: see redirectToClient.
+	IssParameter bool `json:"authorization_response_iss_parameter_supported"`
+}
+
+func (s *Server) metadata() metadata {
+	return metadata{
+		Issuer:                s.issuer,
+		AuthorizationEndpoint: s.issuer + authorizePath,
+		TokenEndpoint:         s.issuer + tokenPath,
+		RegistrationEndpoint:  s.issuer + registerPath,
+		Scopes:                skillIDs(s.skills),
+		ResponseTypes:         []string{"code"},
+		ResponseModes:         []string{"query"},
+		GrantTypes:            []string{grantTypeCode, grantTypeRefresh},
+		TokenAuthMethods:      []string{authNone, authBasic, authPost},
+		ChallengeMethods:      []string{"S256"},
+		IssParameter:          true,
+	}
+}
+
+// serveMetadata answers any page of any origin: the document is public, and
+// MCP clients that run in a browser read it first. They send
+// MCP-Protocol-Version along, which takes a preflight.
+func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	if r.Method == http.MethodOptions {
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+		h.Set("Access-Control-Allow-Headers", "*")
+		h.Set("Access-Control-Max-Age", "86400")
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("X-Content-Type-Options", "nosniff")
+	json.NewEncoder(w).Encode(s.metadata())
+}

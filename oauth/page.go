@@ -1,0 +1,125 @@
+package oauth
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"errors"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+//go:embed templates/style.css
+var style string
+
+var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
+
+// pagePolicy allows our style and nothing else. It leaves form-action out on
+// purpose: browsers apply that to every redirect that follows the form, and
+// ours leads through the upstream to whatever the client registered.
+var pagePolicy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src '" + styleHash() + "'"
+
+func styleHash() string {
+	sum := sha256.Sum256([]byte(style))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// page answers a person.
+func (s *Server) page(w http.ResponseWriter, status int, name string, data any) {
+	var buf bytes.Buffer
+	if err := templates.ExecuteTemplate(&buf, name, data); err != nil {
+		s.log.Error("page failed", "page", name, "error", err)
+		http.Error(w, "the page could not be made", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	buf.WriteTo(w) // the browser is gone if it fails
+}
+
+// errorPage answers where no redirect may: what happened, and what to do.
+func (s *Server) errorPage(w http.ResponseWriter, status int, happened, advice string) {
+	s.page(w, status, "error.html", struct {
+		Style            template.CSS
+		Happened, Advice string
+	}{template.CSS(style), happened, advice})
+}
+
+// ticketPage answers a form or a callback that leads nowhere.
+func (s *Server) ticketPage(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrTaken) {
+		s.errorPage(w, http.StatusBadRequest, "This sign-in has expired, was already used, or was begun in another browser",
+			"Start again from your app, and allow cookies for this site.")
+		return
+	}
+	s.logFailure(r, err)
+	s.errorPage(w, http.StatusInternalServerError, "Something failed here", "Start again from your app in a minute.")
+}
+
+// consentPage is what the consent page shows.
+type consentPage struct {
+	Style        template.CSS
+	Token        string
+	Action       string
+	Client       string // as it calls itself; anybody can claim any name
+	Destination  string // where codes go
+	Local        bool   // to an app on the user's own device, and any app can be that
+	Reach        string
+	UpstreamName string
+	Skills       []skillChoice
+	Problem      string
+}
+
+type skillChoice struct {
+	Skill
+	Ticked bool
+	Scopes string
+}
+
+func (s *Server) consentPage(pending authorization, token, problem string) consentPage {
+	p := consentPage{
+		Style:        template.CSS(style),
+		Token:        token,
+		Action:       authorizePath,
+		Client:       pending.ClientName,
+		Reach:        s.reach(pending.Resource),
+		UpstreamName: s.upstreamName,
+		Problem:      problem,
+	}
+	p.Destination, p.Local = destination(pending.RedirectURI)
+	if p.Client == "" {
+		p.Client = "An app without a name"
+	}
+	for _, skill := range s.skillsNamed(strings.Join(pending.Skills, " ")) {
+		p.Skills = append(p.Skills, skillChoice{skill, skill.Default && problem == "", strings.Join(skill.Upstream, ", ")})
+	}
+	return p
+}
+
+// destination names who receives the codes: a host on the web, or whatever app
+// on the user's device listens there.
+func destination(redirectURI string) (name string, local bool) {
+	u, err := url.Parse(redirectURI)
+	switch {
+	case err != nil: // it was parsed when it was registered
+		return redirectURI, true
+	case u.Scheme == "https":
+		return u.Host, false
+	case u.Scheme == "http":
+		return u.Host + " (this computer)", true
+	default:
+		return "the app on this device that opens " + u.Scheme + ": links", true
+	}
+}

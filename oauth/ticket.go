@@ -1,0 +1,59 @@
+package oauth
+
+import (
+	"context"
+	"time"
+)
+
+// The keys of tickets. A pending authorization's is bound to the browser that
+// began it: with another browser's cookie, the ticket cannot even be found, so
+// nobody can spend or burn somebody else's.
+
+func consentKey(token, browser string) Hash { return hashOf("consent", token, browser) }
+
+func loginKey(state, browser string) Hash { return hashOf("login", state, browser) }
+
+func codeKey(code string) Hash { return hashOf("code", code) }
+
+// authorization is what a client asked for, from the first request until the
+// user is back from the upstream.
+type authorization struct {
+	ClientID    string
+	ClientName  string
+	RedirectURI string
+	State       string // the client's
+	Challenge   string // the client's
+	Resource    string
+	Skills      []string // offered; after the consent, chosen
+	Verifier    string   // ours, for the upstream; after the consent
+	Expires     time.Time
+}
+
+// authorizationCode is what a code stands for, beside its grant.
+type authorizationCode struct {
+	Grant       string
+	ClientID    string
+	RedirectURI string
+	Challenge   string
+}
+
+// putTicket seals v into a ticket.
+func (s *Server) putTicket(ctx context.Context, key Hash, expires time.Time, v any) error {
+	data, err := s.sealer.seal(string(key[:]), v)
+	if err != nil {
+		return err
+	}
+	return s.store.PutTicket(ctx, Ticket{Key: key, Data: data, Created: s.now(), Expires: expires})
+}
+
+// takeTicket spends a ticket and opens it into v: with ErrTaken, too.
+func (s *Server) takeTicket(ctx context.Context, key Hash, v any) error {
+	ticket, taken := s.store.TakeTicket(ctx, key, s.now())
+	if ticket.Data == nil {
+		return taken
+	}
+	if err := s.sealer.open(string(key[:]), ticket.Data, v); err != nil {
+		return err
+	}
+	return taken
+}

@@ -1,0 +1,179 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const (
+	grantTypeCode    = "authorization_code"
+	grantTypeRefresh = "refresh_token"
+)
+
+// tokenResponse is the answer of RFC 6749 §5.1.
+type tokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int    `json:"expires_in"` // seconds
+	RefreshToken string `json:"refresh_token"`
+	Scope        string `json:"scope"`
+}
+
+func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	answer, err := s.grantTokens(r)
+	if err != nil {
+		s.writeError(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+func (s *Server) grantTokens(r *http.Request) (tokenResponse, error) {
+	if err := parseForm(r); err != nil {
+		return tokenResponse{}, err
+	}
+	client, err := s.authenticate(r)
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	switch r.PostForm.Get("grant_type") {
+	case grantTypeCode:
+		return s.exchangeCode(r.Context(), client, r.PostForm)
+	case grantTypeRefresh:
+		return s.refresh(r.Context(), client, r.PostForm)
+	case "":
+		return tokenResponse{}, invalidRequest("grant_type is missing")
+	default:
+		return tokenResponse{}, &Error{Code: codeUnsupportedGrantType, Description: "grant_type must be authorization_code or refresh_token"}
+	}
+}
+
+// parseForm reads the body alone: secrets in a URL end up in logs.
+func parseForm(r *http.Request) error {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return invalidRequest("the body must be application/x-www-form-urlencoded")
+	}
+	r.URL.RawQuery = ""
+	if err := r.ParseForm(); err != nil {
+		return invalidRequest("the form is malformed or too large")
+	}
+	for name, values := range r.PostForm {
+		if len(values) > 1 {
+			return invalidRequest("a parameter is repeated: " + printable(name))
+		}
+	}
+	return nil
+}
+
+// printable shortens a name from outside to what an error description may hold
+// (RFC 6749 §5.2).
+func printable(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, name)
+	return name[:min(len(name), 40)]
+}
+
+// exchangeCode changes a code into tokens (RFC 6749 §4.1.3). What is wrong with
+// the form is found before the code is spent; a code that is spent by a client
+// that cannot use it has leaked, and what it stands for is revoked.
+func (s *Server) exchangeCode(ctx context.Context, client Client, form url.Values) (tokenResponse, error) {
+	code, redirectURI, verifier := form.Get("code"), form.Get("redirect_uri"), form.Get("code_verifier")
+	if code == "" || redirectURI == "" {
+		return tokenResponse{}, invalidRequest("code and redirect_uri are required")
+	}
+	if err := checkVerifier(verifier); err != nil {
+		return tokenResponse{}, err
+	}
+	var spent authorizationCode
+	switch err := s.takeTicket(ctx, codeKey(code), &spent); {
+	case errors.Is(err, ErrTaken): // §4.1.2: whoever used it first may be a thief
+		return tokenResponse{}, s.revokeFor(ctx, "code replayed", spent.Grant, client)
+	case errors.Is(err, ErrNotFound):
+		return tokenResponse{}, invalidGrant()
+	case err != nil:
+		return tokenResponse{}, err
+	}
+	if spent.ClientID != client.ID || spent.RedirectURI != redirectURI || !verifierMatches(verifier, spent.Challenge) {
+		return tokenResponse{}, s.revokeFor(ctx, "code not this client's", spent.Grant, client)
+	}
+	grant, err := s.store.Grant(ctx, spent.Grant)
+	if errors.Is(err, ErrNotFound) {
+		return tokenResponse{}, invalidGrant()
+	}
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	resource, err := narrowResource(grant.Resource, form.Get("resource"))
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	return s.issue(ctx, grant.Grant, resource, grant.Scopes, Hash{}, s.lineage.first(grant.ID))
+}
+
+// narrowResource returns what the token will be for: what the user authorized,
+// or a part of it (RFC 8707 §2.2). Whoever may narrow may not widen.
+func narrowResource(authorized, asked string) (string, error) {
+	if asked == "" {
+		return authorized, nil
+	}
+	if !within(authorized, asked) {
+		return "", invalidTarget()
+	}
+	return asked, nil
+}
+
+// issue makes an access token, and moves the grant's refresh token on from one
+// to the next.
+func (s *Server) issue(ctx context.Context, grant Grant, resource string, scopes []string, from Hash, refresh string) (tokenResponse, error) {
+	now := s.now()
+	access := newSecret(accessPrefix)
+	err := s.store.Issue(ctx, Issuance{
+		Access: AccessToken{
+			Hash:     hashOf(access),
+			Grant:    grant.ID,
+			Resource: resource,
+			Scopes:   scopes,
+			Created:  now,
+			Expires:  now.Add(accessLife),
+		},
+		From:    from,
+		To:      hashOf(refresh),
+		Now:     now,
+		Expires: now.Add(refreshLife),
+	})
+	if errors.Is(err, ErrNotFound) { // revoked meanwhile
+		return tokenResponse{}, invalidGrant()
+	}
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	return tokenResponse{
+		AccessToken:  access,
+		TokenType:    "Bearer",
+		ExpiresIn:    int(accessLife.Seconds()),
+		RefreshToken: refresh,
+		Scope:        strings.Join(scopes, " "),
+	}, nil
+}
+
+// revokeFor ends a grant because something of it seems to be in wrong hands,
+// and returns what the client is told.
+func (s *Server) revokeFor(ctx context.Context, reason, grant string, client Client) error {
+	s.log.LogAttrs(ctx, slog.LevelWarn, "grant revoked",
+		slog.String("reason", reason), slog.String("grant", grant), slog.String("client", client.ID))
+	if err := s.store.Revoke(ctx, grant); err != nil {
+		return err
+	}
+	return invalidGrant()
+}

@@ -1,0 +1,34 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Verify returns the live grant of an access token. Its Resource, Scopes and
+// Expires are those of the token, which may be narrower than what the user
+// allowed. Whoever serves a resource must still check that Resource contains
+// it. The error is ErrInvalidToken, or that of a broken store.
+func (s *Server) Verify(ctx context.Context, token string) (Grant, error) {
+	if !strings.HasPrefix(token, accessPrefix) || len(token) > maxToken {
+		return Grant{}, ErrInvalidToken
+	}
+	access, stored, err := s.store.Token(ctx, hashOf(token))
+	if errors.Is(err, ErrNotFound) {
+		return Grant{}, ErrInvalidToken
+	}
+	if err != nil {
+		return Grant{}, fmt.Errorf("look up token: %w", err)
+	}
+	now := s.now()
+	if !now.Before(access.Expires) || !now.Before(stored.Expires) {
+		return Grant{}, ErrInvalidToken
+	}
+	grant := stored.Grant
+	grant.Resource, grant.Scopes, grant.Expires = access.Resource, access.Scopes, access.Expires
+	return grant, nil
+}
+
+const maxToken = 128
