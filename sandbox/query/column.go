@@ -32,7 +32,8 @@ type column struct {
 	typ      Type
 	unit     string
 	fold     bool // compare without regard to case
-	hex      bool // a lower-case id with a partial index, which leaves out ''
+	hex      bool // an id in lower case; '' is none
+	indexed  bool // finds few rows, fast
 	contains bool // a plain value matches anywhere in the text
 
 	attrs []string // names of the attribute, old and new; filled in by attributeColumn

@@ -131,7 +131,7 @@ func (t *term) equal(c column) (fragment, error) {
 			x += " COLLATE NOCASE"
 		}
 		in := raw(x+" IN ("+marks(len(operands))+")", operands...)
-		if c.hex {
+		if c.hex { // also tells SQLite that it may use a partial index
 			in = in.wrap("(", " AND "+x+" <> '')")
 		}
 		either = append(either, in)

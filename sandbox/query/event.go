@@ -56,9 +56,24 @@ func ParseEvents(datasetName, q string, env Env) (*Cond, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind := raw("it.kind = ?", d.kind)
-	where = join(" AND ", append([]fragment{kind, c.projects("it.project")}, append(c.scope(), where)...))
+	// A sum cannot use an index. SQLite would take the one on kind and project,
+	// and read every row in range to find a trace.
+	sum := ""
+	if slices.ContainsFunc(plain.kids, c.selective) {
+		sum = "+"
+	}
+	kind := raw(sum+"it.kind = ?", d.kind)
+	where = join(" AND ", append([]fragment{kind, c.projects(sum + "it.project")}, append(c.scope(), where)...))
 	return &Cond{where, having, tree.keys()}, nil
+}
+
+// selective tells whether a term finds its rows by an index of their own.
+func (c compiler) selective(n node) bool {
+	t := n.term
+	if t == nil || t.neg || t.op != "=" || t.missing() || slices.ContainsFunc(t.values, value.wild) {
+		return false
+	}
+	return c.data.column(t.key).indexed
 }
 
 type compiler struct {

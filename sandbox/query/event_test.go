@@ -2,6 +2,7 @@ package query
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -170,6 +171,43 @@ func TestParseEvents_Env(t *testing.T) {
 		got := ids(t, db, "SELECT it.id FROM item it JOIN project p ON p.id = it.project WHERE "+where, args)
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s: matches %v, want %v", tt.why, got, tt.want)
+		}
+	}
+}
+
+func TestParseEvents_Index(t *testing.T) {
+	db := newDatabase(t)
+	run(t, db, "CREATE INDEX item_kind ON item(kind, project, ts)")
+	for query, index := range map[string]string{
+		"level:error":                     "item_kind",
+		"id:" + eventA:                    "item_event",
+		"level:error trace:" + trace1:     "item_trace",
+		"issue.id:[1,2] timestamp:-24h":   "item_issue",
+		"!trace:" + trace1:                "item_kind", // finds nearly all
+		"trace:0* OR level:error":         "item_kind",
+		`trace:""`:                        "item_kind",
+		"trace:" + trace1 + " OR level:x": "item_kind",
+	} {
+		cond, err := ParseEvents("errors", query, testEnv())
+		if err != nil {
+			t.Fatal(err)
+		}
+		where, args := cond.SQL()
+		rows, err := db.Query("EXPLAIN QUERY PLAN SELECT it.id FROM item it JOIN project p ON p.id = it.project WHERE "+where, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var steps []string
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				t.Fatal(err)
+			}
+			steps = append(steps, step)
+		}
+		if plan := strings.Join(steps, "; "); !strings.Contains(plan, index) {
+			t.Errorf("%q is found by %s, want %s", query, plan, index)
 		}
 	}
 }
