@@ -53,7 +53,7 @@ func (s *Server) refreshOnce(ctx context.Context, client Client, id, token strin
 	if !ok {
 		return tokenResponse{}, s.revokeFor(ctx, "refresh token reused", grant.ID, client)
 	}
-	resource, err := narrowResource(grant.Resource, form.Get("resource"))
+	resource, err := s.narrowResource(grant.Resource, form.Get("resource"))
 	if err != nil {
 		return tokenResponse{}, err
 	}

@@ -33,6 +33,22 @@ func (s *Server) checkResource(resource string) (string, error) {
 	return resource, nil
 }
 
+// narrowResource returns what a token will be for: what the user authorized,
+// or a part of it (RFC 8707 §2.2).
+func (s *Server) narrowResource(authorized, asked string) (string, error) {
+	if asked == "" {
+		return authorized, nil
+	}
+	resource, err := s.checkResource(asked)
+	if err != nil {
+		return "", err
+	}
+	if !within(authorized, resource) {
+		return "", invalidTarget()
+	}
+	return resource, nil
+}
+
 // segments returns what a resource has below the widest one: nothing, an
 // organization, or an organization and a project.
 func (s *Server) segments(resource string) []string {

@@ -114,23 +114,11 @@ func (s *Server) exchangeCode(ctx context.Context, client Client, form url.Value
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	resource, err := narrowResource(grant.Resource, form.Get("resource"))
+	resource, err := s.narrowResource(grant.Resource, form.Get("resource"))
 	if err != nil {
 		return tokenResponse{}, err
 	}
 	return s.issue(ctx, grant.Grant, resource, grant.Scopes, Hash{}, s.lineage.first(grant.ID))
-}
-
-// narrowResource returns what the token will be for: what the user authorized,
-// or a part of it (RFC 8707 §2.2). Whoever may narrow may not widen.
-func narrowResource(authorized, asked string) (string, error) {
-	if asked == "" {
-		return authorized, nil
-	}
-	if !within(authorized, asked) {
-		return "", invalidTarget()
-	}
-	return asked, nil
 }
 
 // issue makes an access token, and moves the grant's refresh token on from one
