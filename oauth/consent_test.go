@@ -1,0 +1,192 @@
+package oauth_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestServer_consentPage(t *testing.T) {
+	w := newWorld(t)
+	resp, page := w.Open(w.Request("resource", w.URL+"/mcp/acme/web"))
+	for name, want := range map[string]string{
+		"X-Frame-Options": "DENY", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
+		"X-Content-Type-Options": "nosniff", "Content-Type": "text/html; charset=utf-8",
+	} {
+		if got := resp.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	policy := resp.Header.Get("Content-Security-Policy")
+	if !strings.Contains(policy, "frame-ancestors 'none'") || !strings.Contains(policy, "default-src 'none'") {
+		t.Errorf("Content-Security-Policy: %q", policy)
+	}
+	if strings.Contains(policy, "form-action") {
+		t.Errorf("Content-Security-Policy has form-action, which would stop the redirects after the form: %q", policy)
+	}
+	style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(page)
+	sum := sha256.Sum256([]byte(style[1]))
+	if !strings.Contains(policy, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") {
+		t.Errorf("the policy does not allow the page's style: %q", policy)
+	}
+	for _, want := range []string{
+		"“Editor”", "project web of acme", "127.0.0.1:7777", "Any program on this device", "sentry.example.com",
+		`value="inspect" checked>`, `value="triage">`, `value="docs">`, "Resolve issues.", "event:write, org:read",
+		`name="viewport"`, "prefers-color-scheme",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	if strings.Contains(page, "<script") {
+		t.Error("the page needs scripts")
+	}
+}
+
+func TestServer_consentPage_says(t *testing.T) {
+	w := newWorld(t)
+	const https, custom = "https://app.example:8443/cb", "cursor://anysphere.cursor-mcp/oauth/callback"
+	id := w.Register(`{"redirect_uris":["` + https + `","` + custom + `"],"token_endpoint_auth_method":"none","client_name":"<b>Bold\u202e</b>"}`).ID
+	tests := []struct {
+		reason        string
+		changes       []string
+		want, wantNot string
+	}{
+		{reason: "everything", changes: []string{"resource", w.URL + "/mcp"}, want: "everything you can see"},
+		{reason: "an organization", changes: nil, want: "organization acme", wantNot: "project"},
+		{reason: "a host", changes: []string{"redirect_uri", https}, want: "app.example:8443", wantNot: "Any program on this device"},
+		{reason: "an app", changes: []string{"redirect_uri", custom}, want: "cursor: links"},
+		{reason: "an escaped name", changes: []string{"redirect_uri", https}, want: "&lt;b&gt;Bold&lt;/b&gt;", wantNot: "\u202e"},
+		{reason: "only the skills asked for", changes: []string{"scope", "triage"}, want: `value="triage">`, wantNot: `value="inspect"`},
+		{reason: "all skills when none is known", changes: []string{"scope", "openid"}, want: `value="docs">`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.reason, func(t *testing.T) {
+			request := w.Request(tt.changes...)
+			if request.Get("redirect_uri") != redirectURI {
+				request.Set("client_id", id)
+			}
+			_, page := w.Open(request)
+			if !strings.Contains(page, tt.want) || tt.wantNot != "" && strings.Contains(page, tt.wantNot) {
+				t.Errorf("want %q and not %q in:\n%s", tt.want, tt.wantNot, page)
+			}
+		})
+	}
+}
+
+func TestServer_consent_cancel(t *testing.T) {
+	w := newWorld(t)
+	_, page := w.Open(w.Request())
+	resp, _ := w.Answer(page, "cancel", "inspect")
+	redirectedError(t, w, resp, clientState, "access_denied")
+	if len(w.Upstream.asked) != 0 {
+		t.Error("the upstream was asked after a refusal")
+	}
+	_, page = w.Open(w.Request())
+	resp, _ = w.Answer(page, "", "inspect")
+	redirectedError(t, w, resp, clientState, "access_denied")
+}
+
+func TestServer_consent_needsASkill(t *testing.T) {
+	w := newWorld(t)
+	_, page := w.Open(w.Request("scope", "inspect triage"))
+	resp, page := w.Answer(page, "approve")
+	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(page, "Choose at least one") {
+		t.Fatalf("status %d:\n%s", resp.StatusCode, page)
+	}
+	resp, page = w.Answer(page, "approve", "docs") // a skill that was not offered
+	if resp.StatusCode != http.StatusBadRequest {
+		t.Fatalf("status %d:\n%s", resp.StatusCode, page)
+	}
+	resp, _ = w.Answer(page, "approve", "triage")
+	if location(t, resp).Query().Get("code") == "" {
+		t.Errorf("status %d after choosing a skill", resp.StatusCode)
+	}
+}
+
+func TestServer_consent_refusesAForgedForm(t *testing.T) {
+	w := newWorld(t)
+	_, page := w.Open(w.Request())
+	attacker := w.NewBrowser()
+	theirs, err := attacker.Get(w.URL + "/oauth/authorize?" + w.Request().Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirPage := readAll(t, theirs)
+
+	for reason, form := range map[string]url.Values{
+		"no token":                         {"answer": {"approve"}, "skill": {"inspect"}},
+		"an invented token":                {"answer": {"approve"}, "skill": {"inspect"}, "request": {strings.Repeat("A", 43)}},
+		"the token of an attacker's page":  {"answer": {"approve"}, "skill": {"inspect"}, "request": {w.tokenOf(theirPage)}},
+		"cancel, with an attacker's token": {"answer": {"cancel"}, "request": {w.tokenOf(theirPage)}},
+	} {
+		resp, err := w.Browser.PostForm(w.URL+"/oauth/authorize", form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusBadRequest || resp.Header.Get("Location") != "" {
+			t.Errorf("%s: status %d, Location %q, want a page", reason, resp.StatusCode, resp.Header.Get("Location"))
+		}
+	}
+	resp, err := w.NewBrowser().PostForm(w.URL+"/oauth/authorize",
+		url.Values{"answer": {"approve"}, "skill": {"inspect"}, "request": {w.tokenOf(page)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("a good token without the cookie: status %d, want 400", resp.StatusCode)
+	}
+	if len(w.Upstream.asked) != 0 {
+		t.Errorf("the upstream was asked %d times", len(w.Upstream.asked))
+	}
+	if resp, _ := w.Answer(page, "approve", "inspect"); location(t, resp).Query().Get("code") == "" {
+		t.Errorf("the real form, after all that: status %d", resp.StatusCode)
+	}
+}
+
+func TestServer_consent_worksOnce(t *testing.T) {
+	w := newWorld(t)
+	_, page := w.Open(w.Request())
+	w.Answer(page, "approve", "inspect")
+	if resp, _ := w.Answer(page, "approve", "inspect"); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("second answer: status %d, want 400", resp.StatusCode)
+	}
+	_, page = w.Open(w.Request())
+	w.Clock.Advance(10 * time.Minute)
+	if resp, _ := w.Answer(page, "approve", "inspect"); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("answer after ten minutes: status %d, want 400", resp.StatusCode)
+	}
+}
+
+func TestServer_cookie(t *testing.T) {
+	w := newWorld(t)
+	cookieOf := func(issuer string) *http.Cookie {
+		cfg := w.Config(w.Store)
+		cfg.Issuer, cfg.Resource = issuer, issuer+"/mcp"
+		rec := serve(t, cfg, "/oauth/authorize?"+w.Request("resource", "-").Encode())
+		cookies := rec.Result().Cookies()
+		if len(cookies) != 1 {
+			t.Fatalf("status %d with cookies %v", rec.Code, cookies)
+		}
+		return cookies[0]
+	}
+	secure, plain := cookieOf("https://mcp.example"), cookieOf("http://localhost:8080")
+	for _, c := range []*http.Cookie{secure, plain} {
+		if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || len(c.Value) != 43 {
+			t.Errorf("cookie %v", c)
+		}
+	}
+	if !strings.HasPrefix(secure.Name, "__Host-") || !secure.Secure {
+		t.Errorf("over https: %v, want a secure __Host- cookie", secure)
+	}
+	if strings.HasPrefix(plain.Name, "__Host-") || plain.Secure {
+		t.Errorf("over loopback http: %v, which browsers would drop", plain)
+	}
+}
