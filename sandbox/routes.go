@@ -13,6 +13,7 @@ func (s *Sandbox) restRoutes() *http.ServeMux {
 	reg := func(pattern, scope string, h handler) { s.register(mux, pattern, scope, h) }
 	s.accountRoutes(reg)
 	s.issueRoutes(reg)
+	s.eventRoutes(reg)
 	return mux
 }
 
