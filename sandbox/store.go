@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -37,6 +38,9 @@ func (s *Sandbox) open(ctx context.Context, o Options) (err error) {
 			err = fmt.Errorf("open sandbox database (%s): %w", name, err)
 		}
 	}()
+	if err = private(o.Path); err != nil {
+		return err
+	}
 	source := dataSource(o.Path)
 	if s.writer, err = sql.Open("sqlite", source+"&_txlock=immediate"); err != nil {
 		return err
@@ -54,6 +58,21 @@ func (s *Sandbox) open(ctx context.Context, o Options) (err error) {
 		s.readers.Close()
 	}
 	return err
+}
+
+// private makes the file, which SQLite would make readable to everybody.
+func private(path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func dataSource(path string) string {
