@@ -15,7 +15,7 @@ var (
 	secretWords = map[string]bool{"auth": true, "token": true, "session": true, "pwd": true}
 
 	secretInText = regexp.MustCompile(`(?i)\b([\w.-]*(?:password|passwd|secret|api[_-]?key|token|credentials?|session(?:id)?|csrf|auth)=)[^&\s"'<>]+`)
-	bearerInText = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`)
+	bearerInText = regexp.MustCompile(`(?i)\b(bearer|authorization:\s*basic)\s+[A-Za-z0-9._~+/=-]{8,}`)
 	userinfo     = regexp.MustCompile(`://[^/\s@"']+:[^/\s@"']+@`)
 )
 

@@ -96,7 +96,7 @@ func checkout() Project {
 			{
 				kind: "*json.SyntaxError", value: "invalid character '<' looking for beginning of value", where: "POST /webhooks/carrier",
 				frames: []frame{{file: "carrier/webhook.go", function: "decode", module: module + "carrier", line: 37, source: "\tif err := json.NewDecoder(r.Body).Decode(&update); err != nil {", own: true}},
-				first:  6 * day, last: 7 * hour, events: 5, users: nil, release: "checkout-api@2.8.0", environment: "staging", assignee: 1002,
+				first:  12 * day, last: 7 * hour, events: 5, release: "checkout-api@2.8.0", environment: "staging", assignee: 1002,
 			},
 			{
 				value: "retrying settlement batch %s", args: []string{"2291"}, where: "settlement", level: "info",

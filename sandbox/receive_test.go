@@ -1,0 +1,254 @@
+package sandbox
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/andybalholm/brotli"
+	"github.com/getsentry/sentry-go"
+	"github.com/klauspost/compress/zstd"
+)
+
+func encode(t *testing.T, encoding, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser
+	switch encoding {
+	case "gzip":
+		w = gzip.NewWriter(&b)
+	case "deflate":
+		w = zlib.NewWriter(&b)
+	case "br":
+		w = brotli.NewWriter(&b)
+	case "zstd":
+		var err error
+		if w, err = zstd.NewWriter(&b); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		return []byte(text)
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestReceive_Encodings(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	path, key := r.dsn("acme-outdoors", "storefront")
+	for _, encoding := range []string{"", "identity", "gzip", "deflate", "br", "zstd"} {
+		raw := pack("{}", "event", `{"message":"sent with `+encoding+`."}`)
+		req := httptest.NewRequest("POST", path+"/envelope/", bytes.NewReader(encode(t, encoding, raw)))
+		req.Header.Set("Content-Encoding", encoding)
+		req.Header.Set("X-Sentry-Auth", "Sentry sentry_version=7, sentry_key="+key)
+		if w := r.send(req); w.Code != http.StatusOK {
+			t.Errorf("%q: %d %s", encoding, w.Code, w.Body)
+		}
+		if len(r.issues(`"sent with `+encoding+`."`)) != 1 {
+			t.Errorf("%q: the event is not there", encoding)
+		}
+	}
+}
+
+func TestReceive_Auth(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	path, key := r.dsn("acme-outdoors", "storefront")
+	other, otherKey := r.dsn("globex-labs", "collector")
+	tests := []struct {
+		reason, path, query, header, value, dsn string
+		want                                    int
+	}{
+		{"X-Sentry-Auth", path, "", "X-Sentry-Auth", "Sentry sentry_version=7, sentry_key=" + key, "", 200},
+		{"Authorization", path, "", "Authorization", "sentry sentry_key=" + key + ",sentry_version=7", "", 200},
+		{"the query", path, "?sentry_key=" + key, "", "", "", 200},
+		{"the envelope", path, "", "", "", "http://" + key + "@x.test/1", 200},
+		{"all agree", path, "?sentry_key=" + key, "X-Sentry-Auth", "Sentry sentry_key=" + key, "http://" + key + "@x.test/1", 200},
+		{"no key", path, "", "", "", "", 403},
+		{"an unknown key", path, "?sentry_key=nobody", "", "", "", 403},
+		{"the key of another project", path, "?sentry_key=" + otherKey, "", "", "", 403},
+		{"this key at another project", other, "?sentry_key=" + key, "", "", "", 403},
+		{"header and query differ", path, "?sentry_key=" + key, "X-Sentry-Auth", "Sentry sentry_key=" + otherKey, "", 403},
+		{"query and envelope differ", path, "?sentry_key=" + key, "", "", "http://" + otherKey + "@x.test/1", 403},
+		{"no such project", "/api/1", "?sentry_key=" + key, "", "", "", 403},
+		{"a bearer token is no key", path, "", "Authorization", "Bearer " + key, "", 403},
+	}
+	for _, tt := range tests {
+		header := "{}"
+		if tt.dsn != "" {
+			header = `{"dsn":"` + tt.dsn + `"}`
+		}
+		req := httptest.NewRequest("POST", tt.path+"/envelope"+tt.query, strings.NewReader(pack(header)))
+		if tt.header != "" {
+			req.Header.Set(tt.header, tt.value)
+		}
+		w := r.send(req)
+		if w.Code != tt.want {
+			t.Errorf("%s: %d %s, want %d", tt.reason, w.Code, w.Body, tt.want)
+		}
+		if w.Code != 200 && w.Header().Get("X-Sentry-Error") == "" {
+			t.Errorf("%s: no X-Sentry-Error", tt.reason)
+		}
+	}
+}
+
+func TestReceive_InactiveKey(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	path, key := r.dsn("acme-outdoors", "storefront")
+	if _, err := r.sb.writer.Exec("UPDATE dsn SET active = 0 WHERE public = ?", key); err != nil {
+		t.Fatal(err)
+	}
+	if w := r.send(httptest.NewRequest("POST", path+"/envelope/?sentry_key="+key, strings.NewReader("{}"))); w.Code != http.StatusForbidden {
+		t.Errorf("inactive key: %d", w.Code)
+	}
+}
+
+// zeros is a body of n bytes that nobody has to hold.
+func zeros(n int64) io.Reader { return io.LimitReader(zeroReader{}, n) }
+
+type zeroReader struct{}
+
+func (zeroReader) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func TestReceive_Refuses(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	path, key := r.dsn("acme-outdoors", "storefront")
+	var bomb bytes.Buffer
+	w := gzip.NewWriter(&bomb)
+	if _, err := io.Copy(w, zeros(maxDecompressed+1)); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	tests := []struct {
+		reason, encoding string
+		body             io.Reader
+		want             int
+	}{
+		{"too large", "", zeros(maxCompressed + 1), 413},
+		{"too large when decoded", "gzip", &bomb, 413},
+		{"not gzip", "gzip", strings.NewReader("{}\n"), 400},
+		{"cut off", "gzip", bytes.NewReader(encode(t, "gzip", "{}\n")[:12]), 400},
+		{"an unknown encoding", "lzma", strings.NewReader("{}\n"), 400},
+		{"no envelope", "", strings.NewReader("hello"), 400},
+		{"an event that is no object", "", strings.NewReader(pack("{}", "event", "[]")), 400},
+		{"a transaction without a trace", "", strings.NewReader(pack("{}", "transaction", "{}")), 400},
+		{"a span without ids", "", strings.NewReader(pack("{}", "span", `{"items":[{}]}`)), 400},
+		{"logs without items", "", strings.NewReader(pack("{}", "log", `[]`)), 400},
+	}
+	for _, tt := range tests {
+		req := httptest.NewRequest("POST", path+"/envelope/?sentry_key="+key, tt.body)
+		req.Header.Set("Content-Encoding", tt.encoding)
+		w := r.send(req)
+		if w.Code != tt.want || !strings.Contains(w.Body.String(), `"detail"`) {
+			t.Errorf("%s: %d %s, want %d", tt.reason, w.Code, w.Body, tt.want)
+		}
+	}
+}
+
+func TestReceive_WholeOrNotAtAll(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	path, key := r.dsn("acme-outdoors", "storefront")
+	raw := pack("{}", "event", `{"message":"good"}`, "span", `{"items":[{}]}`)
+	if w := r.send(httptest.NewRequest("POST", path+"/envelope/?sentry_key="+key, strings.NewReader(raw))); w.Code != http.StatusBadRequest {
+		t.Fatalf("status %d", w.Code)
+	}
+	if all := r.issues(""); len(all) != 0 {
+		t.Errorf("half of the envelope was stored: %+v", all)
+	}
+}
+
+func TestReceive_DropsUnknownTypes(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	r.ingest("client_report", `{}`, "session", `{}`, "something_new", "\x00\x01", "event", `{"message":"kept"}`)
+	if got := r.onlyIssue(); got.Title != "kept" {
+		t.Errorf("issue %+v", got)
+	}
+}
+
+func TestReceive_CORS(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	for _, path := range []string{"/api/51001/envelope/", "/api/51001/store"} {
+		w := r.send(httptest.NewRequest("OPTIONS", path, nil))
+		if w.Code != http.StatusOK || w.Header().Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(w.Header().Get("Access-Control-Allow-Headers"), "x-sentry-auth") {
+			t.Errorf("OPTIONS %s = %d %v", path, w.Code, w.Header())
+		}
+	}
+}
+
+func TestReceive_Store(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	path, key := r.dsn("acme-outdoors", "storefront")
+	req := httptest.NewRequest("POST", path+"/store/", strings.NewReader(`{"event_id":"9ec79c33ec9942ab8353589fcb2e04dc","message":"old SDK"}`))
+	req.Header.Set("X-Sentry-Auth", "Sentry sentry_key="+key)
+	if w := r.send(req); body(w) != `{"id":"9ec79c33ec9942ab8353589fcb2e04dc"}` {
+		t.Errorf("store = %d", w.Code)
+	}
+	if got := r.onlyIssue(); got.Title != "old SDK" {
+		t.Errorf("issue %+v", got)
+	}
+}
+
+// TestReceive_SDK: a real SDK over a real connection.
+func TestReceive_SDK(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	server := httptest.NewServer(http.StripPrefix("/sub", r.sb))
+	defer server.Close()
+	if err := r.sb.SetBaseURL(server.URL + "/sub"); err != nil {
+		t.Fatal(err)
+	}
+	r.clock.pass(time.Since(noon)) // the SDK's clock cannot be set
+	dsn, err := r.sb.DSN(t.Context(), "acme-outdoors", "checkout-api")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := sentry.NewClient(sentry.ClientOptions{Dsn: dsn, Release: "checkout-api@9", AttachStacktrace: true, EnableTracing: true, TracesSampleRate: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub := sentry.NewHub(client, sentry.NewScope())
+	hub.Scope().SetTag("shelf", "tents")
+	hub.AddBreadcrumb(&sentry.Breadcrumb{Message: "opened the shop"}, nil)
+	id := hub.CaptureException(errors.New("out of tents"))
+	span := sentry.StartTransaction(sentry.SetHubOnContext(t.Context(), hub), "GET /tents")
+	span.StartChild("db.query").Finish()
+	span.Finish()
+	if id == nil || !client.Flush(5*time.Second) {
+		t.Fatal("the SDK could not send")
+	}
+	defer client.Close()
+
+	issue := r.onlyIssue()
+	if !strings.Contains(issue.Title, "out of tents") || issue.Project.Slug != "checkout-api" {
+		t.Errorf("issue %+v", issue)
+	}
+	var ev struct {
+		Entries []struct{ Type string }
+		Tags    []struct{ Key, Value string }
+		Release struct{ Version string }
+	}
+	r.get("/organizations/acme-outdoors/issues/"+issue.ShortID+"/events/"+string(*id)+"/", &ev)
+	if len(ev.Entries) < 2 || ev.Entries[0].Type != "exception" || ev.Release.Version != "checkout-api@9" {
+		t.Errorf("event %+v", ev)
+	}
+	if got := len(r.issues("shelf:tents stack.function:*SDK*")); got != 1 {
+		t.Errorf("search by tag and frame finds %d issues", got)
+	}
+	var spans int
+	if err := r.sb.read().QueryRow("SELECT count(*) FROM item WHERE kind = 'span' AND attrs ->> '$.transaction' = 'GET /tents'").Scan(&spans); err != nil || spans != 2 {
+		t.Errorf("%d spans, %v; want the root and its child", spans, err)
+	}
+}
