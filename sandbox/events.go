@@ -17,7 +17,7 @@ const (
 	keysPeriod    = 90 * 24 * time.Hour // names of what was ever sent stay useful longer
 	eventsPage    = 50
 	maxKeys       = 1000
-	maxSorts      = 20
+	maxSelected   = 20 // fields, and orders to validate
 	searchTimeout = 15 * time.Second
 )
 
@@ -61,7 +61,7 @@ func listEvents(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	dataset, _, err := query.Dataset(sel.Dataset)
+	dataset, err := query.Dataset(sel.Dataset)
 	if err != nil {
 		return nil, badQuery(err)
 	}
@@ -158,20 +158,24 @@ type validation struct {
 // validateEvents compiles a search without running it. It answers the same
 // body with 200 and with 400.
 func validateEvents(r *request) (any, error) {
+	// There may be a look at the rows for each name: one limit is for all.
+	ctx, cancel := context.WithTimeout(r.Context(), searchTimeout)
+	defer cancel()
+	r.Request = r.WithContext(ctx)
 	sel, err := r.selection("orderby")
 	if err != nil {
 		return nil, err
 	}
 	sorts := nonEmpty(r.URL.Query()["orderby"])
-	if len(sorts) > maxSorts {
-		return nil, badRequest("More than %d values of orderby.", maxSorts)
+	if len(sorts) > maxSelected || len(sel.Fields) > maxSelected {
+		return nil, badRequest("There are more than %d fields, or values of orderby.", maxSelected)
 	}
 	v := validation{
 		Projects: []any{}, Environment: []any{}, Fields: []checked{}, OrderBy: []checked{},
 		Dataset: []checkedDataset{{Name: clip(sel.Dataset, 100), Valid: true}},
 		Query:   checkedQuery{Valid: true, Fields: []checked{}},
 	}
-	if _, _, err := query.Dataset(sel.Dataset); err != nil {
+	if _, err := query.Dataset(sel.Dataset); err != nil {
 		v.Dataset[0].Valid, v.Dataset[0].Error = false, reason(err)
 	} else if err := r.check(sel, sorts, &v); err != nil {
 		return nil, err
@@ -185,10 +189,10 @@ func validateEvents(r *request) (any, error) {
 }
 
 // check fills in the verdicts on fields, query and order.
-func (r *request) check(sel query.Select, sorts []string, v *validation) error {
-	fields := sel.Fields
+func (r *request) check(sel query.Select, sorts []string, v *validation) (err error) {
+	names := sel.Fields
 	sel.Fields = nil
-	for _, name := range fields {
+	for _, name := range names {
 		c, err := r.checkField(sel, name)
 		if err != nil {
 			return err
@@ -196,30 +200,35 @@ func (r *request) check(sel query.Select, sorts []string, v *validation) error {
 		if v.Fields = append(v.Fields, c); c.Valid {
 			sel.Fields = append(sel.Fields, name)
 		}
-		if len(v.Fields) > maxPage {
-			return badRequest("More than %d fields.", maxPage)
-		}
 	}
-	cond, err := query.ParseEvents(sel.Dataset, sel.Query, sel.Env)
-	if err != nil {
-		v.Query.Valid, v.Query.Error = false, reason(err)
-	} else {
-		for _, name := range cond.Keys() {
-			c, err := r.checkField(sel, name)
-			if err != nil {
-				return err
-			}
-			v.Query.Fields = append(v.Query.Fields, c)
-			if !c.Valid && v.Query.Valid {
-				v.Query.Valid, v.Query.Error = false, c.Error
-			}
-		}
+	if v.Query, err = r.checkQuery(sel); err != nil {
+		return err
 	}
 	sel.Query = ""
 	for _, sel.Sort = range sorts {
 		v.OrderBy = append(v.OrderBy, checkSort(sel))
 	}
 	return nil
+}
+
+func (r *request) checkQuery(sel query.Select) (checkedQuery, error) {
+	out := checkedQuery{Valid: true, Fields: []checked{}}
+	cond, err := query.ParseEvents(sel.Dataset, sel.Query, sel.Env)
+	if err != nil {
+		out.Valid, out.Error = false, reason(err)
+		return out, nil
+	}
+	for _, name := range cond.Keys() {
+		c, err := r.checkField(sel, name)
+		if err != nil {
+			return out, err
+		}
+		out.Fields = append(out.Fields, c)
+		if !c.Valid && out.Valid {
+			out.Valid, out.Error = false, c.Error
+		}
+	}
+	return out, nil
 }
 
 // checkField tells whether a field can be had. A key that only data can tell
@@ -232,7 +241,7 @@ func (r *request) checkField(sel query.Select, name string) (checked, error) {
 		return checked{Name: clip(name, 200), Error: reason(err)}, nil
 	}
 	out := checked{Name: name, Valid: true, Type: attrType(col.Type)}
-	if dataset, _, _ := query.Dataset(sel.Dataset); col.Attribute == "" || dataset == "errors" {
+	if dataset, _ := query.Dataset(sel.Dataset); col.Attribute == "" || dataset == "errors" {
 		return out, nil
 	}
 	plan, err := query.Compile(query.Select{Dataset: sel.Dataset, Fields: []string{"tags[" + col.Attribute + "]"},

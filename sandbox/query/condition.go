@@ -188,4 +188,4 @@ func (t *term) during(c column, now time.Time) (fragment, error) {
 }
 
 // older is the point that "+7d" means: seven days ago, not ahead.
-func (at instant) older(now time.Time) float64 { return 2*Seconds(now) - at.from }
+func (at instant) older(now time.Time) float64 { return 2*unixSeconds(now) - at.from }

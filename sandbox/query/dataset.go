@@ -113,14 +113,14 @@ func findDataset(name string) (*dataset, error) {
 	return nil, invalid("dataset", name, "it must be one of %s", strings.Join(names, ", "))
 }
 
-// Dataset tells the name and the item kind of a dataset, which may be given by
-// an older name of it. The error is an *Error.
-func Dataset(name string) (canonical, kind string, err error) {
+// Dataset is the name of a dataset that may be given by an older name. The
+// error is an *Error.
+func Dataset(name string) (string, error) {
 	d, err := findDataset(name)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	return d.name, d.kind, nil
+	return d.name, nil
 }
 
 // column finds where the key's value is. The key's name has been checked.

@@ -41,7 +41,7 @@ func TestParseEvents_Errors(t *testing.T) {
 		{"has two keys", "has:[a,b]", 1, "one key belongs"},
 		{"has no key", `has:"a b"`, 1, "one key belongs"},
 		{"an unknown function", "level:error cnt():>1", 13, "there is no such function"},
-		{"a function without its field", "sum():>1", 1, "takes 1 arguments, not 0"},
+		{"a function without its field", "sum():>1", 1, "arguments wanted: 1, given: 0"},
 		{"a percentile where there are no durations", "p95():>1", 1, "name the field"},
 		{"functions and fields under OR", "count():>1 OR level:error", 1, "only with other functions"},
 		{"functions and fields under NOT", "NOT (level:error count():>1)", 18, "only with other functions"},

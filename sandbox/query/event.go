@@ -95,10 +95,10 @@ func (c compiler) projects(column string) fragment {
 func (c compiler) scope() []fragment {
 	var all []fragment
 	if !c.env.Start.IsZero() {
-		all = append(all, raw("it.ts >= ?", Seconds(c.env.Start)))
+		all = append(all, raw("it.ts >= ?", unixSeconds(c.env.Start)))
 	}
 	if !c.env.End.IsZero() {
-		all = append(all, raw("it.ts <= ?", Seconds(c.env.End)))
+		all = append(all, raw("it.ts <= ?", unixSeconds(c.env.End)))
 	}
 	if len(c.env.Environments) > 0 {
 		args := make([]any, 0, len(c.env.Environments))

@@ -73,40 +73,23 @@ func (k key) String() string {
 	return k.name
 }
 
-// call compiles a function to a column whose expr is complete but for the
-// values that the fragment binds.
+// call compiles a function. The column's expr is complete but for the values
+// that the fragment, which is the same SQL, binds.
 func (c compiler) call(text string, call *call) (column, fragment, error) {
-	refuse := func(format string, args ...any) (column, fragment, error) {
-		return column{}, fragment{}, invalid("field", text, format, args...)
-	}
 	f, ok := functions[call.name]
 	if !ok {
 		names := slices.Sorted(maps.Keys(functions))
-		return refuse("there is no such function; there are %s", strings.Join(names, ", "))
+		return column{}, fragment{}, invalid("field", text, "there is no such function; there are %s", strings.Join(names, ", "))
 	}
 	args := call.args
-	if len(args) == 0 && f.optional && f.measured {
-		if c.data.duration == "" {
-			return refuse("name the field, as in %s(span.duration)", call.name)
-		}
+	if len(args) == 0 && f.optional && f.measured && c.data.duration != "" {
 		args = []string{c.data.duration}
 	}
-	if len(args) != f.args && !(len(args) == 0 && f.optional) {
-		return refuse("%s takes %d arguments, not %d", call.name, f.args, len(call.args))
+	field, x, err := c.argument(text, f, args)
+	if err != nil {
+		return column{}, fragment{}, err
 	}
-	field, x := column{known: true}, "*"
-	if len(args) > 0 {
-		k, ok := parseKey(args[0])
-		if !ok || k.call != nil {
-			return refuse("%q is not a field: %s", args[0], badName)
-		}
-		field = c.data.column(k)
-		x = field.scalar()
-	}
-	if f.measured {
-		x = field.measure()
-	}
-	bound, err := c.second(text, call, args, field)
+	bound, err := c.second(text, call.name, args, field)
 	if err != nil {
 		return column{}, fragment{}, err
 	}
@@ -121,9 +104,31 @@ func (c compiler) call(text string, call *call) (column, fragment, error) {
 	return out, fragment{out.expr, bound.args}, nil
 }
 
+// argument finds the field that a function is of, and the SQL for it.
+func (c compiler) argument(text string, f function, args []string) (field column, x string, err error) {
+	if len(args) == 0 && f.optional && f.measured {
+		return field, "", invalid("field", text, "name the field, as in %s", strings.Replace(text, "()", "(span.duration)", 1))
+	}
+	if len(args) != f.args && !(len(args) == 0 && f.optional) {
+		return field, "", invalid("field", text, "arguments wanted: %d, given: %d", f.args, len(args))
+	}
+	if len(args) == 0 {
+		return column{known: true}, "*", nil
+	}
+	k, ok := parseKey(args[0])
+	if !ok || k.call != nil {
+		return field, "", invalid("field", text, "%q is not a field: %s", cut(args[0]), badName)
+	}
+	field = c.data.column(k)
+	if f.measured {
+		return field, field.measure(), nil
+	}
+	return field, field.scalar(), nil
+}
+
 // second compiles what a function has besides its field.
-func (c compiler) second(text string, call *call, args []string, field column) (fragment, error) {
-	switch call.name {
+func (c compiler) second(text, name string, args []string, field column) (fragment, error) {
+	switch name {
 	case "percentile":
 		q, err := strconv.ParseFloat(args[1], 64)
 		if err != nil || !(q >= 0 && q <= 1) {

@@ -114,10 +114,10 @@ func ParseIssues(q string, env Env) (*Cond, error) {
 	}
 	all := []fragment{c.projects("i.project")}
 	if !env.Start.IsZero() {
-		all = append(all, raw("i.last_seen >= ?", Seconds(env.Start)))
+		all = append(all, raw("i.last_seen >= ?", unixSeconds(env.Start)))
 	}
 	if !env.End.IsZero() {
-		all = append(all, raw("i.first_seen <= ?", Seconds(env.End)))
+		all = append(all, raw("i.first_seen <= ?", unixSeconds(env.End)))
 	}
 	if len(env.Environments) > 0 {
 		all = append(all, c.anEvent(raw("1")))

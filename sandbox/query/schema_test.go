@@ -40,7 +40,7 @@ func testEnv() Env {
 	}
 }
 
-func ago(d time.Duration) float64 { return Seconds(now.Add(-d)) }
+func ago(d time.Duration) float64 { return unixSeconds(now.Add(-d)) }
 
 func newDatabase(t testing.TB) *sql.DB {
 	t.Helper()

@@ -149,19 +149,19 @@ func (v value) instant(now time.Time) (instant, bool) {
 		if err != nil {
 			return instant{}, false
 		}
-		at := Seconds(now) + n*durations[m[3]]/1e3
+		at := unixSeconds(now) + n*durations[m[3]]/1e3
 		return instant{at, at, m[1][0]}, true
 	}
 	for _, l := range layouts {
 		if t, err := time.Parse(l.layout, string(v)); err == nil {
-			return instant{Seconds(t), Seconds(t.Add(l.width)), 0}, true
+			return instant{unixSeconds(t), unixSeconds(t.Add(l.width)), 0}, true
 		}
 	}
 	return instant{}, false
 }
 
-// Seconds is a time as the tables store it: Unix seconds with a fraction.
-func Seconds(t time.Time) float64 {
+// unixSeconds is a time as the tables store it: Unix seconds with a fraction.
+func unixSeconds(t time.Time) float64 {
 	if y := t.Year(); y < 1700 || y > 2200 { // beyond what UnixNano can say
 		return float64(t.Unix())
 	}
