@@ -55,6 +55,10 @@ func (c Column) Value(v any) any {
 		if c.json {
 			return json.RawMessage(x)
 		}
+	case int64:
+		if c.Type == Boolean { // SQL's; as JSON it would have been text
+			return x != 0
+		}
 	case float64:
 		if c.Type == Date {
 			return time.UnixMicro(int64(x * 1e6)).UTC().Format("2006-01-02T15:04:05.000Z")
@@ -115,7 +119,9 @@ func (c compiler) field(name string) (field, error) {
 	}
 	if k.call != nil {
 		col, f, err := c.call(name, k.call)
-		return field{Column: col.named(name), out: f, isAgg: true}, err
+		out := field{Column: col.named(name), out: f, isAgg: true}
+		out.json = col.typ == Array
+		return out, err
 	}
 	col := c.data.column(k)
 	f := field{Column: col.named(name), out: raw(col.sql("->"))}
@@ -207,12 +213,15 @@ func (c compiler) fields(names []string) ([]field, error) {
 	return all, nil
 }
 
-// orderBy ends with something unique as far as there is one, so that pages do
-// not overlap.
+// orderBy ends with what is unique to a row or a group, so that pages do not
+// overlap.
 func orderBy(sort string, fields []field, grouped bool) (string, error) {
 	last := "it.id DESC"
 	if grouped {
 		last = "1"
+		for i := 1; i < len(fields); i++ {
+			last += fmt.Sprintf(", %d", i+1)
+		}
 	}
 	if sort == "" {
 		if i := slices.IndexFunc(fields, func(f field) bool { return f.isAgg }); i >= 0 {
