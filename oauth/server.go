@@ -23,7 +23,7 @@ const (
 	codeLife     = 2 * time.Minute
 	accessLife   = time.Hour
 	refreshLife  = 90 * 24 * time.Hour // slides with every refresh
-	clientLife   = 90 * 24 * time.Hour // of a registered client that holds no grant
+	clientLife   = 2 * refreshLife     // since its last token: it outlives its grants, so that it can sign in again
 	replayWindow = 60 * time.Second
 )
 

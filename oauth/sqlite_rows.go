@@ -25,7 +25,7 @@ func (s *SQLiteStore) PutClient(ctx context.Context, c Client) error {
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM clients WHERE id IN (SELECT id FROM clients
 			WHERE id <> ? AND NOT EXISTS (SELECT 1 FROM grants WHERE client_id = clients.id)
-			ORDER BY created_at DESC LIMIT ? OFFSET ?)`, c.ID, purgeBatch, MaxIdleClients-1)
+			ORDER BY expires_at DESC LIMIT ? OFFSET ?)`, c.ID, purgeBatch, MaxIdleClients-1)
 		return err
 	})
 }
@@ -156,6 +156,11 @@ func (s *SQLiteStore) Issue(ctx context.Context, i Issuance) error {
 			WHERE id = ? AND refresh_hash = ?`,
 			millis(i.Expires), i.To[:], i.To == i.From, i.To == i.From, millis(i.Now), i.Access.Grant, i.From[:])
 		if err := decided(ctx, tx, res, err, i.Access.Grant); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE clients SET expires_at = ?
+			WHERE id = (SELECT client_id FROM grants WHERE id = ?) AND expires_at < ?`,
+			millis(i.ClientExpires), i.Access.Grant, millis(i.ClientExpires)); err != nil {
 			return err
 		}
 		return insertAccess(ctx, tx, i.Access)

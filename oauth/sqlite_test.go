@@ -120,7 +120,7 @@ func TestSQLiteStore_isBounded(t *testing.T) {
 	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
 		INSERT INTO tickets (key, data, created_at, expires_at) SELECT 'k' || i, 'd', i, 9e15 FROM n`)
 	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
-		INSERT INTO clients SELECT 'c' || i, '', '[]', 'none', '', i, 9e15 FROM n`)
+		INSERT INTO clients SELECT 'c' || i, '', '[]', 'none', '', 0, i FROM n`)
 	execute(t, path, `INSERT INTO grants SELECT 'g', '', '', 'c1', '', '', '', 0, 9e15, '', '', 0, '', 0, 0, 0`)
 
 	for i := range 12 { // one call deletes a bounded number

@@ -34,8 +34,8 @@ const (
 // possibly wrapped; anything else means that the store is broken.
 // Implementations run oauthtest.TestStore.
 type Store interface {
-	// PutClient keeps a new client. Of clients that hold no grant it drops the
-	// oldest beyond MaxIdleClients.
+	// PutClient keeps a new client. Of the others that hold no grant, it drops
+	// those that expire first, down to MaxIdleClients.
 	PutClient(ctx context.Context, c Client) error
 
 	// Client returns a client, expired or not, for as long as it is kept; else
@@ -60,7 +60,8 @@ type Store interface {
 	// Issue adds an access token to a grant and replaces the grant's refresh
 	// token, all or nothing. If the current refresh token is not i.From, it
 	// changes nothing and returns ErrConflict; without such a grant,
-	// ErrNotFound. Of the grant's access tokens it drops the oldest beyond
+	// ErrNotFound. It puts off the expiry of the grant's client, if that is
+	// kept. Of the grant's access tokens it drops the oldest beyond
 	// MaxTokensPerGrant.
 	Issue(ctx context.Context, i Issuance) error
 
@@ -145,4 +146,6 @@ type Issuance struct {
 	To      Hash      // the next one; equal to From: keep it, and Rotated too
 	Now     time.Time // becomes Rotated
 	Expires time.Time // the grant's new end
+
+	ClientExpires time.Time // the client's new end, if it is later than the old one
 }

@@ -139,6 +139,8 @@ func (s *Server) issue(ctx context.Context, grant Grant, resource string, scopes
 		To:      hashOf(refresh),
 		Now:     now,
 		Expires: now.Add(refreshLife),
+
+		ClientExpires: now.Add(clientLife),
 	})
 	if errors.Is(err, ErrNotFound) { // revoked meanwhile
 		return tokenResponse{}, invalidGrant()

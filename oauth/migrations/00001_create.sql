@@ -11,7 +11,7 @@ CREATE TABLE clients (
     created_at    BIGINT NOT NULL,
     expires_at    BIGINT NOT NULL
 );
-CREATE INDEX clients_created ON clients (created_at);
+CREATE INDEX clients_expires ON clients (expires_at);
 
 CREATE TABLE tickets (
     key        BYTEA  NOT NULL PRIMARY KEY,

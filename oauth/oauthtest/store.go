@@ -74,7 +74,7 @@ func newAccess(grant, name string) oauth.AccessToken {
 func issuance(grant, access string, from, to oauth.Hash) oauth.Issuance {
 	return oauth.Issuance{
 		Access: newAccess(grant, access), From: from, To: to,
-		Now: start.Add(time.Second), Expires: start.Add(90 * time.Hour),
+		Now: start.Add(time.Second), Expires: start.Add(90 * time.Hour), ClientExpires: start.Add(2 * time.Hour),
 	}
 }
 
@@ -190,6 +190,8 @@ func testIssue(t *testing.T, s oauth.Store) {
 	ctx := t.Context()
 	none, r1, r2 := oauth.Hash{}, hash("r1"), hash("r2")
 	wantErr(t, "issue without a grant", s.Issue(ctx, issuance("g", "a0", none, r1)), oauth.ErrNotFound)
+	must(t, s.PutClient(ctx, newClient("c")))
+	must(t, s.PutClient(ctx, newClient("another")))
 	must(t, s.PutGrant(ctx, newGrant("g")))
 	must(t, s.PutGrant(ctx, newGrant("bystander")))
 	wantErr(t, "issue from the wrong token", s.Issue(ctx, issuance("g", "a0", r1, r2)), oauth.ErrConflict)
@@ -222,6 +224,15 @@ func testIssue(t *testing.T, s oauth.Store) {
 	got, err = s.Grant(ctx, "bystander")
 	must(t, err)
 	wantEqual(t, "another grant", got, newGrant("bystander"))
+
+	sooner := issuance("g", "a4", r2, r2)
+	sooner.ClientExpires = start
+	must(t, s.Issue(ctx, sooner))
+	for id, want := range map[string]time.Time{"c": start.Add(2 * time.Hour), "another": start.Add(time.Hour)} {
+		client, err := s.Client(ctx, id)
+		must(t, err)
+		wantEqual(t, "expiry of client "+id, client.Expires, want)
+	}
 }
 
 func testIssueOneWins(t *testing.T, s oauth.Store) {
