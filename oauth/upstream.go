@@ -29,16 +29,16 @@ type credential struct {
 // first if it expires within two minutes. All callers of one grant share one
 // refresh, and so do all processes on one store.
 //
-// The error is ErrInvalidToken when the grant is gone, or when the upstream
-// ended it, upon which the grant is revoked: the user must sign in again. Any
-// other error is worth another try later.
+// The error is ErrInvalidToken when the user must sign in again: the grant is
+// gone, its upstream token does not open, or the upstream ended the sign-in,
+// upon which the grant is revoked. Any other error is worth another try later.
 func (s *Server) UpstreamToken(ctx context.Context, grantID string) (string, error) {
 	grant, err := s.liveGrant(ctx, grantID)
 	if err != nil {
 		return "", err
 	}
 	if !s.expiresSoon(grant.Upstream) {
-		c, err := s.openCredential(grant)
+		c, err := s.openCredential(ctx, grant)
 		return c.AccessToken, err
 	}
 	// The refresh outlives the caller that began it: others wait for it, and
@@ -74,10 +74,16 @@ func (s *Server) expiresSoon(u Upstream) bool {
 	return !u.Expires.IsZero() && !s.now().Before(u.Expires.Add(-refreshEarly))
 }
 
-func (s *Server) openCredential(grant StoredGrant) (credential, error) {
+// openCredential returns ErrInvalidToken for what does not open: with another
+// key than before, only signing in again helps. It revokes nothing, because a
+// node that was given the wrong key must not end everybody's grants.
+func (s *Server) openCredential(ctx context.Context, grant StoredGrant) (credential, error) {
 	var c credential
-	err := s.sealer.open(grant.ID, grant.Upstream.Sealed, &c)
-	return c, err
+	if err := s.sealer.open(grant.ID, grant.Upstream.Sealed, &c); err != nil {
+		s.log.LogAttrs(ctx, slog.LevelError, "upstream token does not open", slog.String("grant", grant.ID), slog.Any("error", err))
+		return credential{}, ErrInvalidToken
+	}
+	return c, nil
 }
 
 // refreshUpstream takes the lease on a grant's upstream credential, or waits
@@ -91,7 +97,7 @@ func (s *Server) refreshUpstream(ctx context.Context, id string) (string, error)
 			return "", err
 		}
 		if !s.expiresSoon(grant.Upstream) {
-			c, err := s.openCredential(grant)
+			c, err := s.openCredential(ctx, grant)
 			return c.AccessToken, err
 		}
 		if s.now().Before(grant.Upstream.Lease) {
@@ -126,7 +132,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // rotateUpstream refreshes at the upstream. The caller holds the lease.
 func (s *Server) rotateUpstream(ctx context.Context, grant StoredGrant) (string, error) {
-	old, err := s.openCredential(grant)
+	old, err := s.openCredential(ctx, grant)
 	if err != nil {
 		return "", err
 	}

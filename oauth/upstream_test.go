@@ -191,14 +191,17 @@ func TestServer_UpstreamToken_sealedForItsGrant(t *testing.T) {
 	if err := w.Store.SwapUpstream(t.Context(), mine, 0, stored.Upstream); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := w.Server.UpstreamToken(t.Context(), mine); err == nil {
+	if got, err := w.Server.UpstreamToken(t.Context(), mine); !errors.Is(err, oauth.ErrInvalidToken) {
 		t.Errorf("a credential copied from another grant opens: %q", got)
 	}
 	stored.Upstream.Sealed[len(stored.Upstream.Sealed)-1] ^= 1
 	if err := w.Store.SwapUpstream(t.Context(), theirs, 0, stored.Upstream); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := w.Server.UpstreamToken(t.Context(), theirs); err == nil {
+	if got, err := w.Server.UpstreamToken(t.Context(), theirs); !errors.Is(err, oauth.ErrInvalidToken) {
 		t.Errorf("a changed credential opens: %q", got)
+	}
+	if _, err := w.Store.Grant(t.Context(), theirs); err != nil {
+		t.Errorf("a credential that does not open ended its grant: %v", err)
 	}
 }
