@@ -36,7 +36,7 @@ type column struct {
 	indexed  bool // finds few rows, fast
 	contains bool // a plain value matches anywhere in the text
 
-	attrs []string // names of the attribute, old and new; filled in by attributeColumn
+	attrs []string // names of the attribute, the first that is there wins; nil: those that its key has
 	known bool     // some table names it; filled in by dataset.column
 }
 
@@ -86,7 +86,10 @@ func asNumber(x string) string {
 
 // attributeColumn fills in where the attribute is found.
 func attributeColumn(name string, c column) column {
-	if c.attrs = synonyms[name]; c.attrs == nil {
+	if c.attrs == nil {
+		c.attrs = synonyms[name]
+	}
+	if c.attrs == nil {
 		c.attrs = []string{name}
 	}
 	return c

@@ -55,7 +55,7 @@ var errorEvents = &dataset{
 		"id":       {expr: "it.event_id", typ: String, hex: true, indexed: true},
 		"issue":    {expr: shortID, typ: String, fold: true},
 		"issue.id": {expr: "it.issue", typ: Integer, indexed: true},
-		"message":  {typ: String, contains: true},
+		"message":  {typ: String, contains: true, attrs: []string{"message", "title"}}, // most exceptions have no message
 		"title":    {typ: String},
 		"culprit":  {typ: String},
 		"level":    {typ: String},

@@ -85,6 +85,7 @@ func TestParseEvents(t *testing.T) {
 		{"a trace of digits is no number", "trace:" + trace2, []int{2}},
 		{"the message contains a plain value", "message:UNDEFINED", []int{1, 2}},
 		{"a wildcard anchors it", "message:total*undefined", []int{1}},
+		{"an exception without a message has its title for one", "message:declined", []int{4}},
 		{"latest release, of each project", "release:latest", []int{1}},
 		{"all but the latest", "!release:latest", []int{2, 3, 4}},
 

@@ -88,7 +88,7 @@ func fill(t testing.TB, db *sql.DB) {
 	item(2, "error", 1, 1, eventB, trace2, "", 26*time.Hour, `{"message":"Total is undefined again","level":"error",
 		"user":"id:2","environment":"staging","release":"shop@1.0","http.status_code":"503","retry":true,"path":"C:\\temp\\*x","size":2500000}`)
 	item(3, "error", 1, 2, "cc", "", "", 72*time.Hour, `{"message":"timeout [5] (really)","level":"warning","user":"id:1","environment":"production","http.response.status_code":404}`)
-	item(4, "error", 2, 3, "dd", "", "", 48*time.Hour, `{"message":"card declined","level":"fatal","note":"","retry":false,"error.type":["CardError"]}`)
+	item(4, "error", 2, 3, "dd", "", "", 48*time.Hour, `{"title":"CardError: card declined","level":"fatal","note":"","retry":false,"error.type":["CardError"]}`)
 	item(5, "error", 3, 5, "ee", trace1, "", time.Hour, `{"message":"Total is undefined","level":"error"}`)
 	item(6, "error", 2, 4, "ff", "", "", 60*24*time.Hour, `{"message":"old news"}`)
 	item(11, "span", 1, nil, "", trace1, "b1", time.Hour, `{"span.op":"db","span.description":"SELECT 1","span.duration":10,"span.status":"ok","transaction":"GET /orders","db.query.text":"SELECT 1"}`)

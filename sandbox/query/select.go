@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -61,7 +62,7 @@ func (c Column) Value(v any) any {
 		}
 	case float64:
 		if c.Type == Date {
-			return time.UnixMicro(int64(x * 1e6)).UTC().Format("2006-01-02T15:04:05.000Z")
+			return time.UnixMilli(int64(math.Round(x * 1e3))).UTC().Format("2006-01-02T15:04:05.000Z")
 		}
 	}
 	return v
