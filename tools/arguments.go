@@ -45,12 +45,12 @@ func (n *narrowed) arguments(env Env, raw json.RawMessage) ([]byte, error) {
 		value, ok := values[p.name]
 		text, isText := value.(string)
 		switch {
+		case tooLong(value):
+			return nil, &inputError{p.name, "is too long", fmt.Sprintf("Send at most %d bytes.", maxArgumentText)}
 		case isText && p.kind == "array":
 			values[p.name] = []any{text} // one value for a list of one
 		case !ok && p.fallback != nil:
 			values[p.name] = p.fallback
-		case isText && len(text) > maxArgumentText:
-			return nil, &inputError{p.name, "is too long", fmt.Sprintf("Send at most %d bytes.", maxArgumentText)}
 		case isText:
 			values[p.name] = strings.TrimSpace(text)
 		}
@@ -62,6 +62,16 @@ func (n *narrowed) arguments(env Env, raw json.RawMessage) ([]byte, error) {
 		values[name] = fixedValue(env, name)
 	}
 	return json.Marshal(values)
+}
+
+func tooLong(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return len(v) > maxArgumentText
+	case []any:
+		return slices.ContainsFunc(v, tooLong)
+	}
+	return false
 }
 
 func decodeArguments(raw json.RawMessage) (map[string]any, error) {

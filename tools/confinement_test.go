@@ -30,7 +30,7 @@ func foreignProject(w *world, org, project string) foreign {
 			continue
 		}
 		f.secrets = append(f.secrets, string(issue.Title))
-		if len(f.values) > 12 {
+		if len(f.secrets) > 1 {
 			continue // one issue is as good as another for an attempt
 		}
 		id := string(issue.ShortID)
@@ -90,25 +90,22 @@ func TestConfinement(t *testing.T) {
 		for n := range every(ShapeOf(u.env.Key)) {
 			for _, p := range parametersOf(n) {
 				for _, value := range c.foreign.values {
-					for _, gateway := range []bool{false, true} {
-						a := attempt(n, valid, p, value)
-						attempts++
-						answer, isError := u.attempt(n, a, gateway)
-						if !isError {
-							answered++
-						}
-						for _, secret := range c.foreign.secrets {
-							if leak(answer, secret, value) {
-								t.Errorf("%s in %s: %s(%v) shows %q:\n%s", n.Name, place(u.env.Key), n.Name, a, secret, answer)
-								return
-							}
+					a := attempt(n, valid, p, value)
+					attempts++
+					answer, isError := u.attempt(n, a)
+					if !isError {
+						answered++
+					}
+					for _, secret := range c.foreign.secrets {
+						if leak(answer, secret, value) {
+							t.Fatalf("in %s, %s(%v) shows %q:\n%s", place(u.env.Key), n.Name, a, secret, answer)
 						}
 					}
 				}
 			}
 		}
 	}
-	if attempts < 1000 || answered < 100 {
+	if attempts < 500 || answered < 100 {
 		t.Errorf("only %d attempts, of which %d were answered: the test does not reach the tools", attempts, answered)
 	}
 }
@@ -154,8 +151,8 @@ func attempt(n *narrowed, valid map[string]any, param, value string) map[string]
 	return a
 }
 
-func (u *user) attempt(n *narrowed, a map[string]any, gateway bool) (string, bool) {
-	if gateway || !n.Listed {
+func (u *user) attempt(n *narrowed, a map[string]any) (string, bool) {
+	if !n.Listed {
 		return u.call(executeToolsName, map[string]any{"name": n.Name, "arguments": a})
 	}
 	return u.call(n.Name, a)

@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -232,7 +231,7 @@ func compact(v any) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
-	encoded, err := json.Marshal(v)
+	encoded, err := encode(v)
 	if err != nil {
 		return ""
 	}

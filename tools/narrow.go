@@ -95,7 +95,7 @@ func narrow(t *Tool, shape Shape) *narrowed {
 }
 
 func mustMarshal(s *schema) json.RawMessage {
-	encoded, err := json.Marshal(s)
+	encoded, err := encode(s)
 	if err != nil {
 		panic(fmt.Sprintf("tools: encode schema: %v", err))
 	}

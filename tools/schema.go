@@ -202,7 +202,7 @@ func (w *objectWriter) field(name string, value any) {
 	}
 	w.buf.WriteByte(separator)
 	w.buf.WriteString(strconv.Quote(name) + ":")
-	encoded, err := json.Marshal(value)
+	encoded, err := encode(value)
 	if err != nil && w.err == nil {
 		w.err = err
 	}
@@ -214,4 +214,16 @@ func (w *objectWriter) bytes() []byte {
 		return []byte("{}")
 	}
 	return append(w.buf.Bytes(), '}')
+}
+
+// encode is json.Marshal that leaves <, > and & as they are: the reader is a
+// model, not a browser.
+func encode(value any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

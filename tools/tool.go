@@ -125,7 +125,7 @@ func result(out any) (*mcp.CallToolResult, error) {
 		}
 		return mcp.NewToolResultText(out), nil
 	}
-	encoded, err := json.Marshal(out)
+	encoded, err := encode(out)
 	if err != nil {
 		return nil, fmt.Errorf("encode result: %w", err)
 	}
