@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"roundhouse/constraint"
 	"roundhouse/sentry"
 )
+
+// bindTimeout is for all of Bind's questions together: somebody waits for the
+// first answer of a context, and others for its activation.
+const bindTimeout = 15 * time.Second
 
 // Bind returns the Env of key after asking Sentry, with the credential that
 // ctx carries, whether the key's user, organization and project are what they
@@ -19,6 +24,8 @@ import (
 // user's, a *constraint.MovedError when Sentry spells a slug differently, and
 // a *constraint.UnavailableError when Sentry does not answer.
 func Bind(ctx context.Context, client *sentry.Client, key constraint.Key) (Env, error) {
+	ctx, cancel := context.WithTimeout(ctx, bindTimeout)
+	defer cancel()
 	env := Env{Key: key, Sentry: client}
 	if err := verifyUser(ctx, client, key); err != nil {
 		return Env{}, err

@@ -65,13 +65,12 @@ func TestCatalog_heap(t *testing.T) {
 }
 
 func BenchmarkCatalog_invoke(b *testing.B) {
-	catalog := fixture()
-	env := Env{Key: testKey(b, "acme", ""), catalog: catalog}
+	env := Env{Key: testKey(b, "acme", ""), catalog: fixture()}
 	ctx := as(b.Context(), Inspect)
 	raw := fmt.Appendf(nil, `{"limit":%d,"words":["a"]}`, 5)
 	b.ReportAllocs()
 	for b.Loop() {
-		if r := catalog.invoke(ctx, env, "echo", raw); r.IsError {
+		if r := env.invoke(ctx, "echo", raw); r.IsError {
 			b.Fatal(text(r))
 		}
 	}

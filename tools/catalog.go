@@ -84,55 +84,64 @@ func (c *Catalog) Definition(name string, shape Shape) (def mcp.Tool, ok bool) {
 // schemas, validators and the handlers behind them are the catalog's.
 func (c *Catalog) NewServer(env Env) *server.MCPServer {
 	env.catalog = c
-	shape := &c.shapes[ShapeOf(env.Key)]
+	b := &binding{env, &c.shapes[ShapeOf(env.Key)]}
 	s := server.NewMCPServer(serverName, Version,
 		server.WithToolCapabilities(false),
 		server.WithInstructions(instructions(env.Key)),
 		server.WithCacheHints(listTTL, mcp.CacheScopePrivate),
-		server.WithToolFilter(shape.filter),
+		server.WithToolFilter(b.filter),
 	)
-	// One closure serves all tools: it finds the tool by the request's name.
-	handle := func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		return c.invoke(ctx, env, req.Params.Name, rawArguments(req)), nil
-	}
-	entries := make([]server.ServerTool, len(shape.listed))
-	for i, n := range shape.listed {
+	handle := b.handle // one closure for all tools, which finds the tool by name
+	entries := make([]server.ServerTool, len(b.tools.listed))
+	for i, n := range b.tools.listed {
 		entries[i] = server.ServerTool{Tool: n.definition, Handler: handle}
 	}
 	s.SetTools(entries...)
 	return s
 }
 
+// binding is what one server adds to the catalog.
+type binding struct {
+	env   Env
+	tools *shapeTools
+}
+
+func (b *binding) handle(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	return b.env.invoke(ctx, req.Params.Name, rawArguments(req)), nil
+}
+
 // filter leaves the tools that the caller's skills allow. mcp-go applies it to
 // tools/list and to tools/call.
-func (s *shapeTools) filter(ctx context.Context, candidates []mcp.Tool) []mcp.Tool {
+func (b *binding) filter(ctx context.Context, candidates []mcp.Tool) []mcp.Tool {
 	kept := make([]mcp.Tool, 0, len(candidates)) // nil would become "tools": null
 	for _, t := range candidates {
-		if n, ok := s.byName[t.Name]; ok && allowed(ctx, n.Skills) {
+		if b.env.find(ctx, t.Name) != nil {
 			kept = append(kept, t)
 		}
 	}
 	return kept
 }
 
+func (e Env) tools() *shapeTools { return &e.catalog.shapes[ShapeOf(e.Key)] }
+
 // find returns the tool that the caller may use by this name, or nil.
-func (c *Catalog) find(ctx context.Context, env Env, name string) *narrowed {
-	n, ok := c.shapes[ShapeOf(env.Key)].byName[name]
-	if !ok || !allowed(ctx, n.Skills) {
+func (e Env) find(ctx context.Context, name string) *narrowed {
+	n, ok := e.tools().byName[name]
+	if !ok || !e.allows(ctx, n.Skills) {
 		return nil
 	}
 	return n
 }
 
 // invoke is the one way to a handler, for tools/call and for the gateway.
-func (c *Catalog) invoke(ctx context.Context, env Env, name string, raw json.RawMessage) *mcp.CallToolResult {
-	n := c.find(ctx, env, name)
+func (e Env) invoke(ctx context.Context, name string, raw json.RawMessage) *mcp.CallToolResult {
+	n := e.find(ctx, name)
 	if n == nil {
-		return failure(ctx, env, printable(cut(name, 64)), nil, c.unavailable(ctx, env, name))
+		return failure(ctx, e, "", nil, e.noTool(ctx, name))
 	}
-	out, err := n.call(ctx, env, raw)
+	out, err := n.call(ctx, e, raw)
 	if err != nil {
-		return failure(ctx, env, n.Name, n.Skills, err)
+		return failure(ctx, e, n.Name, n.Skills, err)
 	}
 	return out
 }
@@ -146,10 +155,10 @@ func (n *narrowed) call(ctx context.Context, env Env, raw json.RawMessage) (out 
 	return n.run(ctx, env, arguments)
 }
 
-func (c *Catalog) unavailable(ctx context.Context, env Env, name string) error {
+func (e Env) noTool(ctx context.Context, name string) error {
 	var known []string
-	for candidate := range c.shapes[ShapeOf(env.Key)].byName {
-		if c.find(ctx, env, candidate) != nil {
+	for candidate := range e.tools().byName {
+		if e.find(ctx, candidate) != nil {
 			known = append(known, candidate)
 		}
 	}

@@ -110,7 +110,7 @@ func TestCatalog_invoke_arguments(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			env := Env{Key: testKey(t, tt.org, tt.project), ProjectID: "77", catalog: c}
-			r := c.invoke(as(t.Context(), Inspect), env, "echo", json.RawMessage(tt.args))
+			r := env.invoke(as(t.Context(), Inspect), "echo", json.RawMessage(tt.args))
 			if r.IsError != tt.isError {
 				t.Fatalf("IsError = %v: %s", r.IsError, text(r))
 			}
@@ -135,7 +135,7 @@ func TestCatalog_invoke_failures(t *testing.T) {
 	c := fixture()
 	env := Env{Key: testKey(t, "acme", ""), catalog: c, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	for name, cause := range map[string]string{"panics": "secret-panic", "fails": "secret-cause"} {
-		r := c.invoke(as(t.Context(), Triage), env, name, nil)
+		r := env.invoke(as(t.Context(), Triage), name, nil)
 		if !r.IsError || !strings.HasPrefix(text(r), "**Internal error**") || strings.Contains(text(r), "secret") {
 			t.Errorf("%s: %q, want an internal error without its cause", name, text(r))
 		}
@@ -167,6 +167,7 @@ func TestCatalog_skills(t *testing.T) {
 		{"nobody", t.Context(), nil},
 		{"no skill", as(t.Context()), nil},
 		{"an unknown skill", as(t.Context(), "admin"), nil},
+		{"another user", constraint.WithCaller(t.Context(), constraint.Caller{User: "1002", Skills: []string{Inspect, Triage}}), nil},
 		{"inspect", as(t.Context(), Inspect), []string{"echo", "execute_sentry_tool", "find_organizations", "search_sentry_tools"}},
 		{"triage", as(t.Context(), Triage), []string{"execute_sentry_tool", "fails", "panics", "search_sentry_tools"}},
 	}

@@ -47,11 +47,11 @@ func searchTools() Tool {
 		Annotations: hints(true, false, true, false),
 	}, func(ctx context.Context, env Env, in searchToolsIn) (searchToolsOut, error) {
 		out := searchToolsOut{Query: in.Query, Results: []foundTool{}}
-		for _, n := range env.catalog.shapes[ShapeOf(env.Key)].index.search(in.Query) {
+		for _, n := range env.tools().index.search(in.Query) {
 			if len(out.Results) == in.Limit {
 				break
 			}
-			if allowed(ctx, n.Skills) && !isGateway(n.Name) {
+			if env.allows(ctx, n.Skills) && !isGateway(n.Name) {
 				out.Results = append(out.Results, found(n))
 			}
 		}
@@ -70,8 +70,8 @@ func found(n *narrowed) foundTool {
 }
 
 type executeToolIn struct {
-	Name      string         `json:"name" min:"1" max:"128" doc:"A tool that search_sentry_tools returned."`
-	Arguments map[string]any `json:"arguments,omitempty" doc:"The tool's own arguments."`
+	Name      string          `json:"name" min:"1" max:"128" doc:"A tool that search_sentry_tools returned."`
+	Arguments json.RawMessage `json:"arguments,omitempty" doc:"The tool's own arguments."`
 }
 
 func executeTool() Tool {
@@ -86,11 +86,7 @@ func executeTool() Tool {
 		if isGateway(in.Name) {
 			return nil, &inputError{"name", "must not be a gateway tool", "Call " + in.Name + " directly."}
 		}
-		raw, err := json.Marshal(in.Arguments)
-		if err != nil {
-			return nil, err
-		}
-		return env.catalog.invoke(ctx, env, in.Name, raw), nil
+		return env.invoke(ctx, in.Name, in.Arguments), nil
 	})
 }
 

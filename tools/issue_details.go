@@ -50,15 +50,20 @@ func (in issueDetailsIn) targetByEvent(ctx context.Context, env Env) (target, er
 	return target{in.OrganizationSlug, string(found[0].ID), in.EventID}, nil
 }
 
-// getIssue fetches an issue and holds it against the key. An issue of another
-// project is answered exactly like one that does not exist.
+// getIssue fetches an issue and holds it against the key. In a project, an
+// issue of another one is answered exactly like one that does not exist or
+// that Sentry does not show to this user.
 func getIssue(ctx context.Context, env Env, t target) (*sentry.Issue, error) {
 	issue, err := env.Sentry.Issue(ctx, t.org, t.issue)
-	hidden := err == nil && !env.owns(issue.Project)
-	if hidden || env.Key.Org() != "" && (errors.Is(err, sentry.ErrNotFound) || errors.Is(err, sentry.ErrForbidden)) {
+	switch {
+	case err == nil && env.owns(issue.Project):
+		return issue, nil
+	case err == nil,
+		env.Key.Org() != "" && errors.Is(err, sentry.ErrNotFound),
+		env.Key.Project() != "" && errors.Is(err, sentry.ErrForbidden):
 		return nil, notFound("issue", t.issue, env.Key)
 	}
-	return issue, err
+	return nil, err
 }
 
 // getEvent fetches an event of an issue that getIssue returned.

@@ -49,11 +49,13 @@ func skillIDs() []string {
 	return ids
 }
 
-// allowed reports whether the caller that ctx carries has one of the skills.
-// Without a caller nothing is allowed: there is no default one.
-func allowed(ctx context.Context, skills []string) bool {
+// allows reports whether the caller that ctx carries is the key's user and has
+// one of the skills. Without a caller nothing is allowed: there is no default
+// one. That the user is the key's has been checked long before; this is for
+// the day when somebody routes a request to the wrong server.
+func (e Env) allows(ctx context.Context, skills []string) bool {
 	caller, ok := constraint.CallerFrom(ctx)
-	return ok && slices.ContainsFunc(skills, caller.Has)
+	return ok && caller.User == e.Key.User() && slices.ContainsFunc(skills, caller.Has)
 }
 
 // scopesFor returns the Sentry scopes behind a tool's skills.
