@@ -1,0 +1,114 @@
+// Package roundhouse holds the architecture as a test; the code is in the
+// folders.
+package roundhouse
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// imports is the table of docs/decisions/0001: which of our packages each may
+// import. A package that is not in it may not exist; adding one is an edit that
+// a reviewer sees.
+var imports = map[string][]string{
+	"constraint":      nil,
+	"sentry":          nil,
+	"oauth":           nil,
+	"oauth/oauthtest": {"oauth"},
+	"sandbox":         {"sandbox/query", "sandbox/seed"},
+	"sandbox/query":   nil,
+	"sandbox/seed":    nil,
+	"tools":           {"constraint", "sentry"},
+	"actors":          {"constraint"},
+	"router":          {"constraint"},
+	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "sandbox", "tools", "actors", "router"},
+}
+
+// testImports is what tests may import beyond that: the sandbox is the Sentry
+// of every test.
+var testImports = map[string][]string{
+	"oauth":  {"oauth/oauthtest"},
+	"sentry": {"sandbox"},
+	"tools":  {"sandbox"},
+}
+
+// confined are the modules that only some packages may know.
+var confined = map[string][]string{
+	"github.com/asynkron/protoactor-go": {"actors"},
+	"github.com/gorilla/mux":            {"router"},
+	"github.com/mark3labs/mcp-go":       {"actors", "tools", "cmd/roundhouse"},
+	"golang.org/x/oauth2":               {"oauth", "cmd/roundhouse"},
+	"modernc.org/sqlite":                {"oauth", "sandbox", "sandbox/query"},
+}
+
+type pkg struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+}
+
+func TestImports(t *testing.T) {
+	seen := map[string]bool{"": true} // this package
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, "roundhouse"), "/")
+		if name == "" {
+			continue
+		}
+		seen[name] = true
+		allowed, ok := imports[name]
+		if !ok {
+			t.Errorf("package %s is not in the table", name)
+			continue
+		}
+		for _, path := range p.Imports {
+			check(t, name, path, allowed)
+		}
+		for _, path := range slices.Concat(p.TestImports, p.XTestImports) {
+			check(t, name, path, slices.Concat(allowed, testImports[name], []string{name}))
+		}
+	}
+	for name := range imports {
+		if !seen[name] {
+			t.Errorf("package %s is in the table and does not exist", name)
+		}
+	}
+}
+
+func check(t *testing.T, name, path string, allowed []string) {
+	t.Helper()
+	if ours, ok := strings.CutPrefix(path, "roundhouse/"); ok {
+		if !slices.Contains(allowed, ours) {
+			t.Errorf("%s imports %s, which the table does not allow", name, ours)
+		}
+		return
+	}
+	for module, users := range confined {
+		if (path == module || strings.HasPrefix(path, module+"/")) && !slices.Contains(users, name) {
+			t.Errorf("%s imports %s, which only %v may know", name, path, users)
+		}
+	}
+}
+
+// list asks the go command, which knows build tags and test packages.
+func list(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		switch err := dec.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return all
+		case err != nil:
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"roundhouse/sandbox"
+	"roundhouse/sentry"
+)
+
+// sandboxPath is where the embedded sandbox is mounted beside the MCP URLs, for
+// its sign-in page and for SDKs that send to it.
+const sandboxPath = "/sandbox"
+
+// backend is the Sentry behind this server: a real one, or the embedded
+// sandbox, which is reached the same way.
+type backend struct {
+	url      string // as browsers and links write it, no trailing slash
+	name     string // for the consent page
+	http     *http.Client
+	clientID string
+	secret   string
+	sandbox  *sandbox.Sandbox // nil for a real one
+}
+
+func openSentry(cfg *config) (*backend, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64
+	if cfg.SentryCAFile != "" {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			return nil, fmt.Errorf("--sentry-ca-file: system certificates: %w", err)
+		}
+		pem, err := os.ReadFile(cfg.SentryCAFile)
+		if err != nil {
+			return nil, fmt.Errorf("--sentry-ca-file: %w", err)
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--sentry-ca-file: no certificate in %s", cfg.SentryCAFile)
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	u, err := url.Parse(cfg.SentryURL)
+	if err != nil {
+		return nil, fmt.Errorf("--sentry-url: %w", err)
+	}
+	return &backend{
+		url:      strings.TrimRight(cfg.SentryURL, "/"),
+		name:     u.Host,
+		http:     &http.Client{Transport: transport, Timeout: 30 * time.Second},
+		clientID: cfg.SentryClientID,
+		secret:   cfg.SentryClientSecret,
+	}, nil
+}
+
+// openSandbox opens the sandbox in dir, to be reached by browsers at baseURL.
+func openSandbox(ctx context.Context, dir, baseURL string, logger *slog.Logger) (*backend, error) {
+	sb, err := sandbox.New(ctx, sandbox.Options{
+		Path:    filepath.Join(dir, "sandbox.db"),
+		BaseURL: baseURL,
+		Logger:  logger.With("part", "sandbox"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(baseURL)
+	if err != nil {
+		return nil, err
+	}
+	return &backend{
+		url:     baseURL,
+		name:    "the embedded sandbox",
+		http:    &http.Client{Transport: inProcess{http.StripPrefix(u.Path, sb)}, Timeout: 30 * time.Second},
+		sandbox: sb,
+	}, nil
+}
+
+// register makes Roundhouse an OAuth application of the embedded sandbox, whose
+// sign-ins return to callback.
+func (b *backend) register(ctx context.Context, callback string) error {
+	app, err := b.sandbox.EnsureApp(ctx, "roundhouse", callback)
+	if err != nil {
+		return fmt.Errorf("register in the sandbox: %w", err)
+	}
+	b.clientID, b.secret = app.ClientID, app.ClientSecret
+	return nil
+}
+
+func (b *backend) oauth() oauth2.Config {
+	return oauth2.Config{
+		ClientID:     b.clientID,
+		ClientSecret: b.secret,
+		Endpoint:     oauth2.Endpoint{AuthURL: b.url + "/oauth/authorize/", TokenURL: b.url + "/oauth/token/"},
+	}
+}
+
+// client calls the API with the tokens that source gives.
+func (b *backend) client(source sentry.TokenSource) (*sentry.Client, error) {
+	return sentry.NewClient(sentry.Config{
+		BaseURL:    b.url,
+		Tokens:     source,
+		HTTPClient: b.http,
+		UserAgent:  "roundhouse/" + version(),
+	})
+}
+
+func (b *backend) close() error {
+	b.http.CloseIdleConnections()
+	if b.sandbox == nil {
+		return nil
+	}
+	return b.sandbox.Close()
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"roundhouse/constraint"
+	"roundhouse/tools"
+)
+
+func checkServe(c *config) error {
+	if err := checkAddr(c.Addr); err != nil {
+		return err
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			return fmt.Errorf("--public-url %q is not of the form https://host or https://host:port", c.PublicURL)
+		}
+		if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+			return fmt.Errorf("--public-url %q must be https: tokens travel on it", c.PublicURL)
+		}
+		c.PublicURL = u.Scheme + "://" + strings.ToLower(u.Host)
+	} else if !loopbackAddr(c.Addr) {
+		return fmt.Errorf("--addr %s is not on loopback: give --public-url, the https URL at which clients reach it", c.Addr)
+	}
+	switch {
+	case c.SentryURL == "" && !loopbackAddr(c.Addr):
+		return fmt.Errorf("--addr %s is not on loopback: the sandbox lets anybody sign in as anybody; give --sentry-url, or listen on 127.0.0.1", c.Addr)
+	case c.SentryURL != "" && (c.SentryClientID == "" || c.SentryClientSecret == ""):
+		return errors.New("--sentry-url needs --sentry-client-id and --sentry-client-secret, of an OAuth application registered there")
+	case c.SentryURL == "" && (c.SentryClientID != "" || c.SentryClientSecret != ""):
+		return errors.New("--sentry-client-id and --sentry-client-secret need --sentry-url")
+	case c.MaxContexts < 1:
+		return fmt.Errorf("--max-contexts %d must be at least 1", c.MaxContexts)
+	case c.Idle < time.Second:
+		return fmt.Errorf("--idle %s must be at least 1s", c.Idle)
+	}
+	return checkSentryURL(c.SentryURL)
+}
+
+func checkStdio(c *config) error {
+	if err := constraint.Check(c.Org, c.Project); err != nil {
+		return fmt.Errorf("--org, --project: %w", err)
+	}
+	switch {
+	case c.SentryURL != "" && c.SentryToken == "":
+		return errors.New("--sentry-url needs --sentry-token (or ROUNDHOUSE_SENTRY_TOKEN), a user auth token of that Sentry")
+	case c.SentryURL == "" && c.SentryToken != "":
+		return errors.New("--sentry-token needs --sentry-url")
+	}
+	if _, err := c.skills(); err != nil {
+		return err
+	}
+	return checkSentryURL(c.SentryURL)
+}
+
+func checkSandboxServe(c *config) error {
+	if err := checkAddr(c.Addr); err != nil {
+		return err
+	}
+	if !loopbackAddr(c.Addr) {
+		return fmt.Errorf("--addr %s is not on loopback: the sandbox lets anybody sign in as anybody", c.Addr)
+	}
+	return nil
+}
+
+func checkSandboxApp(c *config) error {
+	if u, err := url.Parse(c.RedirectURI); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("--redirect-uri %q is not an http or https URL", c.RedirectURI)
+	}
+	return nil
+}
+
+func checkAddr(addr string) error {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return fmt.Errorf("--addr %q is not of the form host:port", addr)
+	}
+	return nil
+}
+
+func checkSentryURL(raw string) error {
+	if raw == "" {
+		return nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return fmt.Errorf("--sentry-url %q is not an http or https URL without query", raw)
+	}
+	return nil
+}
+
+func loopbackAddr(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && isLoopback(host)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// skills returns the chosen skills, sorted as tools.Skills are.
+func (c *config) skills() ([]tools.Skill, error) {
+	asked := map[string]bool{}
+	for id := range strings.SplitSeq(c.Skills, ",") {
+		asked[strings.TrimSpace(id)] = true
+	}
+	var chosen []tools.Skill
+	for _, s := range tools.Skills {
+		if asked[s.ID] {
+			chosen = append(chosen, s)
+			delete(asked, s.ID)
+		}
+	}
+	for id := range asked {
+		return nil, fmt.Errorf("--skills: %q is none; there are %s", id, strings.Join(skillIDs(), ", "))
+	}
+	return chosen, nil
+}
+
+func skillIDs() []string {
+	var ids []string
+	for _, s := range tools.Skills {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}

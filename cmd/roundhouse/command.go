@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+)
+
+// command is one thing the program can do. The first in commands is done when
+// nothing else is asked for.
+type command struct {
+	name     string
+	summary  string // one line
+	help     string // what --help says above the flags
+	settings []string
+	check    func(*config) error
+	run      func(context.Context, *config, streams) error
+}
+
+var shared = []string{"config", "data", "log-level", "log-format"}
+
+var sentrySettings = []string{"sentry-url", "sentry-ca-file"}
+
+// commands is a func because help refers to it.
+func commands() []*command {
+	return []*command{
+		{
+			name:    "serve",
+			summary: "serve MCP over HTTP (the default)",
+			help: `Serves one MCP endpoint per context:
+
+  /mcp                   everything the signed-in user can see
+  /mcp/{org}             one organization
+  /mcp/{org}/{project}   one project
+
+Without --sentry-url it runs against the embedded sandbox: made-up data, kept in
+the data directory, and nothing leaves this machine. For a real Sentry, register
+an OAuth application there with the redirect URL {public-url}/oauth/callback:
+
+  roundhouse --sentry-url https://sentry.example.com --sentry-client-id ID \
+             --public-url https://mcp.example.com --addr :8080
+
+and give the client's secret in ROUNDHOUSE_SENTRY_CLIENT_SECRET.`,
+			settings: join(shared, sentrySettings, []string{"addr", "public-url", "sentry-client-id", "sentry-client-secret",
+				"allowed-origins", "idle", "max-contexts", "drain"}),
+			check: checkServe,
+			run:   serve,
+		},
+		{
+			name:    "stdio",
+			summary: "serve one context over standard input and output, for a local agent",
+			help: `Serves one context to the program that started it. Logs go to standard error.
+
+  roundhouse stdio --org acme-outdoors --project storefront
+  ROUNDHOUSE_SENTRY_TOKEN=… roundhouse stdio --sentry-url https://sentry.example.com --org acme
+
+Without --sentry-url it runs against the embedded sandbox and needs no token.`,
+			settings: join(shared, sentrySettings, []string{"org", "project", "sentry-token", "skills", "sandbox-user"}),
+			check:    checkStdio,
+			run:      stdio,
+		},
+		{
+			name:    "sandbox serve",
+			summary: "serve the sandbox alone, as a Sentry of its own",
+			help: `Serves the Sentry-compatible sandbox without Roundhouse in front. Whoever reaches
+it can sign in as anybody, so it listens on loopback addresses only.`,
+			settings: join(shared, []string{"addr"}),
+			check:    checkSandboxServe,
+			run:      sandboxServe,
+		},
+		{
+			name:    "sandbox app",
+			summary: "register an OAuth application in the sandbox and print its id and secret",
+			help: `Registers an application by its name, or gives an existing one a new secret, and
+prints both in the form of environment variables. The secret is not kept.`,
+			settings: join(shared, []string{"name", "redirect-uri"}),
+			check:    checkSandboxApp,
+			run:      sandboxApp,
+		},
+		{
+			name:     "sandbox token",
+			summary:  "make a user token in the sandbox and print it",
+			help:     "Makes a token with which the sandbox's API can be called as one of its users. The\ntoken is not kept.",
+			settings: join(shared, []string{"sandbox-user", "skills"}),
+			run:      sandboxToken,
+		},
+		{
+			name:    "version",
+			summary: "print the version",
+			help:    "Prints the version.",
+			run: func(_ context.Context, _ *config, s streams) error {
+				_, err := fmt.Fprintln(s.out, "roundhouse", version())
+				return err
+			},
+		},
+	}
+}
+
+func join(lists ...[]string) []string {
+	var all []string
+	for _, list := range lists {
+		all = append(all, list...)
+	}
+	return all
+}
+
+// pick finds the command that args begin with and returns the rest. No command
+// before the first flag means the first of them; nil means that there is none
+// of that name, and args are returned as they were.
+func pick(args []string) (*command, []string) {
+	all := commands()
+	words := 0
+	for words < len(args) && !strings.HasPrefix(args[words], "-") {
+		words++
+	}
+	switch {
+	case words == 0 && len(args) > 0 && isHelp(args[0]), words > 0 && args[0] == "help":
+		return overview(all), nil
+	case words == 0:
+		return all[0], args
+	}
+	for n := words; n > 0; n-- {
+		name := strings.Join(args[:n], " ")
+		for _, c := range all {
+			if c.name == name {
+				return c, args[n:]
+			}
+		}
+	}
+	return nil, args
+}
+
+func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
+
+// overview is the command that lists the others, and tells about the default.
+func overview(all []*command) *command {
+	return &command{
+		name: "help",
+		run: func(_ context.Context, _ *config, s streams) error {
+			fmt.Fprint(s.out, "roundhouse serves MCP for Sentry: one URL per organization or project.\n\nUsage: roundhouse [command] [flags]\n\nCommands:\n")
+			for _, c := range all {
+				fmt.Fprintf(s.out, "  %-14s %s\n", c.name, c.summary)
+			}
+			fmt.Fprint(s.out, "\nroundhouse COMMAND --help tells more. The default:\n\n")
+			return printHelp(s.out, all[0])
+		},
+	}
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "dev"
+	}
+	return info.Main.Version
+}

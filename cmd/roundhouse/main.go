@@ -1,0 +1,74 @@
+// Command roundhouse serves MCP for Sentry: one URL, and behind it one server,
+// per user, organization and project. Without arguments it serves on loopback
+// against the embedded sandbox.
+//
+// It wires the packages together and holds no logic of its own: flags and
+// environment are read here and nowhere else.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // ends with the process
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(interrupted)
+	}()
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "roundhouse:", err)
+	}
+	os.Exit(exitCode(err))
+}
+
+// interrupted is what a shell reports of a process that SIGINT ended.
+const interrupted = 130
+
+// run is the program: it picks the command and returns when that has ended.
+// Canceling ctx asks it to drain and return nil.
+func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
+	command, args := pick(args)
+	if command == nil {
+		return usageError{fmt.Errorf("unknown command %q; roundhouse help lists them", args[0])}
+	}
+	cfg, err := parse(command, args, getenv, stdout)
+	if errors.Is(err, errHelpShown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return command.run(ctx, cfg, streams{stdin, stdout, stderr})
+}
+
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// usageError is a mistake of the person who typed the command.
+type usageError struct{ error }
+
+func exitCode(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		return 2
+	default:
+		return 1
+	}
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/client/transport"
+)
+
+// TestRun_Refused lists what is not done, why, and with which exit code: each
+// refusal is one line that names what to change.
+func TestRun_Refused(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("addr = 127.0.0.1:0\nadress = 127.0.0.1:0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args string
+		env  map[string]string
+		code int
+		says string
+	}{
+		{args: "surf", code: 2, says: `"surf"`},
+		{args: "serve now", code: 2, says: `"now"`},
+		{args: "--port 80", code: 2, says: "-port"},
+		{args: "--addr 8080", code: 2, says: "--addr"},
+		{args: "--idle soon", code: 2, says: "-idle"},
+		{args: "--idle 1ms", code: 2, says: "--idle"},
+		{args: "--max-contexts 0", code: 2, says: "--max-contexts"},
+		{args: "--log-level loud", code: 2, says: "--log-level"},
+		{args: "--log-format xml", code: 2, says: "--log-format"},
+		{args: "--addr 0.0.0.0:8080", code: 2, says: "--public-url"},
+		{args: "--addr 0.0.0.0:8080 --public-url https://mcp.example.com", code: 2, says: "anybody"},
+		{args: "--public-url http://mcp.example.com", code: 2, says: "https"},
+		{args: "--public-url https://mcp.example.com/mcp", code: 2, says: "--public-url"},
+		{args: "--sentry-url sentry.example.com", code: 2, says: "--sentry-client-id"},
+		{args: "--sentry-url sentry.example.com --sentry-client-id a --sentry-client-secret b", code: 2, says: "--sentry-url"},
+		{args: "--sentry-client-id a", code: 2, says: "--sentry-url"},
+		{args: "stdio --project web", code: 2, says: "--org"},
+		{args: "stdio --org acme-outdoors --skills dance", code: 2, says: "dance"},
+		{args: "stdio --sentry-url https://sentry.example.com", code: 2, says: "ROUNDHOUSE_SENTRY_TOKEN"},
+		{args: "stdio --org ..", code: 2, says: "organization"},
+		{args: "stdio --org no-such-org", code: 1, says: "no such organization"},
+		{args: "stdio --org ACME-Outdoors", code: 1, says: "acme-outdoors"},
+		{args: "stdio --sandbox-user nobody@example.test", code: 1, says: "nobody@example.test"},
+		{args: "sandbox serve --addr :9000", code: 2, says: "anybody"},
+		{args: "sandbox app --redirect-uri nowhere", code: 2, says: "--redirect-uri"},
+		{args: "", env: map[string]string{"ROUNDHOUSE_IDLE": "soon"}, code: 2, says: "ROUNDHOUSE_IDLE"},
+		{args: "--config " + file, code: 2, says: file + ":2"},
+		{args: "--config " + file + ".none", code: 2, says: "--config"},
+		{args: "--addr " + taken.Addr().String(), code: 1, says: taken.Addr().String()},
+		{args: "--addr 127.0.0.1:0 --data " + file + "/below", code: 1, says: "--data"},
+	} {
+		args := strings.Fields(tt.args)
+		if !strings.Contains(tt.args, "--data") && tt.code == 1 {
+			args = append(args, "--data", t.TempDir())
+		}
+		err := run(t.Context(), args, func(name string) string { return tt.env[name] }, strings.NewReader(""), io.Discard, io.Discard)
+		if code := exitCode(err); code != tt.code {
+			t.Errorf("%q %v: exit code %d, want %d: %v", tt.args, tt.env, code, tt.code, err)
+			continue
+		}
+		if line := err.Error(); !strings.Contains(line, tt.says) || strings.Contains(line, "\n") {
+			t.Errorf("%q %v: says %q, want one line about %s", tt.args, tt.env, line, tt.says)
+		}
+	}
+}
+
+// TestParse_Precedence: the command line, the environment, the file, the
+// default.
+func TestParse_Precedence(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "roundhouse.conf")
+	if err := os.WriteFile(file, []byte("# a comment\n\nidle = 1m\nmax-contexts=3\nlog-level = debug\norg = for-stdio\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"ROUNDHOUSE_CONFIG": file, "ROUNDHOUSE_MAX_CONTEXTS": "2", "ROUNDHOUSE_LOG_LEVEL": "warn", "HOME": "/home/ann"}
+	serve, args := pick([]string{"--log-level", "error"})
+	cfg, err := parse(serve, args, func(name string) string { return env[name] }, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(cfg.LogLevel, " ", cfg.MaxContexts, " ", cfg.Idle, " ", cfg.Addr, " ", cfg.Data)
+	if want := "error 2 1m0s 127.0.0.1:8080 /home/ann/.local/share/roundhouse"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range []string{"--help", "help", "serve --help", "stdio -h", "sandbox serve --help", "sandbox app --help"} {
+		var out strings.Builder
+		if err := run(t.Context(), strings.Fields(args), func(string) string { return "" }, nil, &out, io.Discard); err != nil {
+			t.Errorf("%s: %v", args, err)
+		}
+		if !strings.Contains(out.String(), "Usage: roundhouse") || !strings.Contains(out.String(), "-data") {
+			t.Errorf("%s says\n%s", args, out.String())
+		}
+	}
+}
+
+// TestSignals interrupts the program as a person does.
+func TestSignals(t *testing.T) {
+	launch := func(t *testing.T) (*exec.Cmd, string, *watch) {
+		stderr := newWatch(t)
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), build(t), "--addr", "127.0.0.1:0", "--data", t.TempDir())
+		cmd.Stderr = stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd, strings.TrimPrefix(stderr.find(`MCP client\s+(\S+)/mcp`), "http://"), stderr
+	}
+
+	t.Run("once drains", func(t *testing.T) {
+		cmd, _, _ := launch(t)
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("exit: %v, want 0", err)
+		}
+	})
+
+	t.Run("twice ends at once", func(t *testing.T) {
+		cmd, addr, stderr := launch(t)
+		conn, err := net.Dial("tcp", addr) // half a request: what draining waits for
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		stderr.find(`(draining)`)
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != interrupted {
+			t.Errorf("%v, want exit code %d", cmd.ProcessState, interrupted)
+		}
+	})
+}
+
+// TestStdio runs the program as a local agent does, with mcp-go's stdio client.
+func TestStdio(t *testing.T) {
+	data := t.TempDir()
+	for place, projects := range contexts {
+		parts := strings.Split(place, "/")[1:]
+		args := []string{"stdio", "--data", data}
+		for i, flag := range []string{"--org", "--project"}[:len(parts)] {
+			args = append(args, flag, parts[i])
+		}
+		c := client.NewClient(transport.NewStdio(build(t), nil, args...))
+		if err := c.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s := &session{t: t, place: place, c: c}
+		if _, s.err = c.Initialize(t.Context(), initialize); s.err == nil {
+			checkContext(t, s, place, projects)
+		}
+		if s.Failed() {
+			t.Errorf("stdio, %s", s.Diag())
+		}
+		if err := c.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"roundhouse/sandbox"
+)
+
+const drainStdio = 5 * time.Second
+
+func openSandboxFile(ctx context.Context, cfg *config, s streams) (*sandbox.Sandbox, error) {
+	dir, err := cfg.dataDir()
+	if err != nil {
+		return nil, err
+	}
+	return sandbox.New(ctx, sandbox.Options{Path: filepath.Join(dir, "sandbox.db"), Logger: cfg.logger(s.err)})
+}
+
+// sandboxServe serves the sandbox as a process of its own, for Roundhouse to
+// reach by --sentry-url.
+func sandboxServe(ctx context.Context, cfg *config, s streams) (err error) {
+	ln, err := listen(cfg.Addr)
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	sb, err := openSandboxFile(ctx, cfg, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sb.Close()) }()
+	url := "http://" + ln.Addr().String()
+	if err := sb.SetBaseURL(url); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.err, `
+The sandbox, alone: a Sentry-compatible server with made-up data.
+
+  URL          %[1]s
+  Roundhouse   roundhouse sandbox app --data %[2]s    prints a client id and secret; export them, then
+               roundhouse --sentry-url %[1]s --data ANOTHER_DIRECTORY
+  Stop         Ctrl-C
+
+`, url, cfg.Data)
+	srv := newHTTPServer(sb, cfg.logger(s.err))
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ln) }() // ends with srv.Shutdown
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return srv.Shutdown(drain)
+}
+
+func sandboxApp(ctx context.Context, cfg *config, s streams) (err error) {
+	sb, err := openSandboxFile(ctx, cfg, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sb.Close()) }()
+	app, err := sb.EnsureApp(ctx, cfg.Name, cfg.RedirectURI)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "export ROUNDHOUSE_SENTRY_CLIENT_ID=%s\nexport ROUNDHOUSE_SENTRY_CLIENT_SECRET=%s\n", app.ClientID, app.ClientSecret)
+	return err
+}
+
+func sandboxToken(ctx context.Context, cfg *config, s streams) (err error) {
+	skills, err := cfg.skills()
+	if err != nil {
+		return usageError{err}
+	}
+	sb, err := openSandboxFile(ctx, cfg, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sb.Close()) }()
+	token, err := sb.CreateToken(ctx, cfg.SandboxUser, scopesOf(skills))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.out, token)
+	return err
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// serve listens first, so that a taken port is one clear line and not a log
+// entry, and so that port 0 is known before anything needs the public URL.
+func serve(ctx context.Context, cfg *config, s streams) error {
+	ln, err := listen(cfg.Addr)
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	publicURL := cfg.PublicURL
+	if publicURL == "" {
+		publicURL = "http://" + ln.Addr().String()
+	}
+	logger := cfg.logger(s.err)
+	p, err := open(ctx, cfg, publicURL, logger)
+	if err != nil {
+		return err
+	}
+	p.banner(ctx, s.err)
+
+	srv := newHTTPServer(p.handler, logger)
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ln) }() // ends with srv.Shutdown or Close
+	purge := p.purge(ctx, logger)
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		fmt.Fprintln(s.err, "draining: running calls may finish; Ctrl-C again ends at once")
+	}
+	<-purge
+
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.Drain)
+	defer cancel()
+	// The node goes first: it ends the streams that srv would wait for, and
+	// refuses new requests with a time to retry. What both use goes last.
+	late := errors.Join(p.node.Shutdown(drain), srv.Shutdown(drain))
+	if errors.Is(late, context.DeadlineExceeded) {
+		fmt.Fprintf(s.err, "some calls did not finish in %s and were canceled\n", cfg.Drain)
+		late = srv.Close()
+	}
+	return errors.Join(err, late, p.close())
+}
+
+func listen(addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err
+		}
+		return nil, fmt.Errorf("listen on %s: %w; choose another address with --addr", addr, err)
+	}
+	return ln, nil
+}
+
+// newHTTPServer has no write timeout, because streams stay open; the router
+// bounds how long a body may take.
+func newHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.With("part", "http").Handler(), slog.LevelDebug),
+	}
+}
+
+// purge removes what has expired from the store, once an hour until ctx ends.
+func (p *program) purge(ctx context.Context, logger *slog.Logger) (done chan struct{}) {
+	done = make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(time.Hour)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case now := <-ticker.C:
+				if _, err := p.store.Purge(ctx, now); err != nil {
+					logger.Warn("expired rows not removed", "error", err)
+				}
+			}
+		}
+	}()
+	return done
+}
+
+// banner tells a person what runs here and what to do with it.
+func (p *program) banner(ctx context.Context, w io.Writer) {
+	mcp := p.publicURL + "/mcp"
+	fmt.Fprintf(w, "\nRoundhouse %s\n\n", version())
+	if p.backend.sandbox != nil {
+		fmt.Fprintf(w, "  Sentry       the embedded sandbox: made-up data, nothing leaves this machine\n")
+	} else {
+		fmt.Fprintf(w, "  Sentry       %s\n", p.backend.url)
+	}
+	fmt.Fprintf(w, "  MCP client   %s                      everything you can see\n", mcp)
+	fmt.Fprintf(w, "               %s/{org}                one organization\n", mcp)
+	fmt.Fprintf(w, "               %s/{org}/{project}      one project\n", mcp)
+	fmt.Fprintf(w, "  Claude Code  claude mcp add --transport http roundhouse %s\n", mcp)
+	fmt.Fprintf(w, "  mcp-remote   npx mcp-remote %s\n", mcp)
+	if p.backend.sandbox != nil {
+		for i, question := range questions {
+			label := ""
+			if i == 0 {
+				label = "Ask"
+			}
+			fmt.Fprintf(w, "  %-12s %s\n", label, question)
+		}
+	}
+	fmt.Fprintf(w, "  Stop         Ctrl-C\n\n")
+}
+
+// questions have good answers in the sandbox.
+var questions = []string{
+	"What broke in the checkout of acme-outdoors?",
+	"Who is affected by it, and since which release?",
+	"Which endpoints of acme-outdoors are the slowest?",
+}

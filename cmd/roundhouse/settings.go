@@ -1,0 +1,106 @@
+package main
+
+import (
+	"flag"
+	"strings"
+	"time"
+
+	"roundhouse/tools"
+)
+
+// config is what flags, environment and file say. A command fills only the
+// settings that it names.
+type config struct {
+	File      string
+	Addr      string
+	Data      string
+	PublicURL string
+
+	SentryURL          string
+	SentryClientID     string
+	SentryClientSecret string
+	SentryToken        string
+	SentryCAFile       string
+
+	AllowedOrigins string
+	Idle           time.Duration
+	MaxContexts    int
+	Drain          time.Duration
+
+	LogLevel  string
+	LogFormat string
+
+	Org         string
+	Project     string
+	Skills      string
+	SandboxUser string
+	Name        string
+	RedirectURI string
+}
+
+// settings are all there are, so that one file can serve several commands.
+var settings = map[string]func(*flag.FlagSet, *config){
+	"config": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.File, "config", "", "`file` with lines \"name = value\"; names as the flags")
+	},
+	"addr": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 picks a free one")
+	},
+	"data": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Data, "data", "", "`directory` for the databases and the key file (default $XDG_DATA_HOME/roundhouse, or ~/.local/share/roundhouse)")
+	},
+	"public-url": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.PublicURL, "public-url", "", "`URL` at which clients reach this server, without a path (default http://ADDR)")
+	},
+	"sentry-url": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.SentryURL, "sentry-url", "", "`URL` of the Sentry to use, sub-path included (default: the embedded sandbox)")
+	},
+	"sentry-ca-file": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.SentryCAFile, "sentry-ca-file", "", "PEM `file` with the CA of that Sentry, beside the system's")
+	},
+	"sentry-client-id": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.SentryClientID, "sentry-client-id", "", "client `id` of the OAuth application in that Sentry")
+	},
+	"sentry-client-secret": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.SentryClientSecret, "sentry-client-secret", "", "its `secret`; better given by environment or file, other users can see flags")
+	},
+	"sentry-token": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.SentryToken, "sentry-token", "", "user auth `token` for that Sentry; better given by environment or file")
+	},
+	"allowed-origins": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "comma-separated `origins` of browser-based clients, beside the public URL's")
+	},
+	"idle": func(fs *flag.FlagSet, c *config) {
+		fs.DurationVar(&c.Idle, "idle", 15*time.Minute, "a context leaves memory after so `long` without a request")
+	},
+	"max-contexts": func(fs *flag.FlagSet, c *config) {
+		fs.IntVar(&c.MaxContexts, "max-contexts", 100_000, "`number` of contexts in memory; one more is refused until one has left")
+	},
+	"drain": func(fs *flag.FlagSet, c *config) {
+		fs.DurationVar(&c.Drain, "drain", 20*time.Second, "how `long` running calls may take to finish at the end")
+	},
+	"log-level": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.LogLevel, "log-level", "info", "`level`: debug, info, warn or error")
+	},
+	"log-format": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.LogFormat, "log-format", "text", "`format`: text or json")
+	},
+	"org": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Org, "org", "", "organization `slug` to confine the context to")
+	},
+	"project": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Project, "project", "", "project `slug` to confine the context to; needs --org")
+	},
+	"skills": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Skills, "skills", tools.Inspect, "comma-separated `skills`: "+strings.Join(skillIDs(), ", "))
+	},
+	"sandbox-user": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.SandboxUser, "sandbox-user", "mara@example.test", "`e-mail` of the sandbox's user to act as")
+	},
+	"name": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Name, "name", "roundhouse", "`name` of the application")
+	},
+	"redirect-uri": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.RedirectURI, "redirect-uri", "http://127.0.0.1/oauth/callback", "where sign-ins return to; on loopback any port matches")
+	},
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/server"
+
+	"roundhouse/actors"
+	"roundhouse/constraint"
+	"roundhouse/oauth"
+	"roundhouse/router"
+	"roundhouse/sentry"
+	"roundhouse/tools"
+)
+
+// program is everything that serve runs, wired together.
+type program struct {
+	publicURL string
+	backend   *backend
+	store     *oauth.SQLiteStore
+	auth      *oauth.Server
+	node      *actors.Node
+	handler   http.Handler
+}
+
+// open builds the program for clients that reach it at publicURL. On an error
+// it has closed what it had opened.
+func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logger) (p *program, err error) {
+	p = &program{publicURL: publicURL}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	dir, err := cfg.dataDir()
+	if err != nil {
+		return p, err
+	}
+	if p.backend, err = openBackend(ctx, cfg, dir, publicURL, logger); err != nil {
+		return p, err
+	}
+	if p.store, err = oauth.OpenSQLite(ctx, filepath.Join(dir, "roundhouse.db")); err != nil {
+		return p, err
+	}
+	key, err := oauth.LoadOrCreateKey(filepath.Join(dir, "roundhouse.key"))
+	if err != nil {
+		return p, err
+	}
+	if p.auth, err = p.newAuth(key, logger); err != nil {
+		return p, err
+	}
+	client, err := p.backend.client(grantTokens{p.auth})
+	if err != nil {
+		return p, err
+	}
+	if p.node, err = startNode(cfg, client, logger); err != nil {
+		return p, err
+	}
+	p.handler = p.newRouter(cfg, logger)
+	return p, nil
+}
+
+// openBackend opens what cfg.SentryURL says. The sandbox is mounted below the
+// public URL, and Roundhouse is registered in it.
+func openBackend(ctx context.Context, cfg *config, dir, publicURL string, logger *slog.Logger) (*backend, error) {
+	if cfg.SentryURL != "" {
+		return openSentry(cfg)
+	}
+	b, err := openSandbox(ctx, dir, publicURL+sandboxPath, logger)
+	if err != nil {
+		return nil, err
+	}
+	return b, b.register(ctx, publicURL+"/oauth/callback")
+}
+
+func (p *program) newAuth(key oauth.Key, logger *slog.Logger) (*oauth.Server, error) {
+	return oauth.NewServer(oauth.Config{
+		Issuer:       p.publicURL,
+		Resource:     p.publicURL + "/mcp",
+		Skills:       consentSkills(),
+		Upstream:     p.backend.oauth(),
+		UpstreamName: p.backend.name,
+		HTTPClient:   p.backend.http,
+		Identify:     p.identify,
+		Store:        p.store,
+		Key:          key,
+		Logger:       logger.With("part", "oauth"),
+	})
+}
+
+func consentSkills() []oauth.Skill {
+	var skills []oauth.Skill
+	for _, s := range tools.Skills {
+		skills = append(skills, oauth.Skill{ID: s.ID, Title: s.Title, Description: s.Description, Upstream: s.Scopes, Default: s.Default})
+	}
+	return skills
+}
+
+// identify asks Sentry whose a fresh token is.
+func (p *program) identify(ctx context.Context, token string) (oauth.User, error) {
+	client, err := p.backend.client(sentry.StaticToken{T: sentry.NewToken(token)})
+	if err != nil {
+		return oauth.User{}, err
+	}
+	user, err := client.Whoami(ctx)
+	if err != nil {
+		return oauth.User{}, err
+	}
+	return oauth.User{ID: string(user.ID), Name: string(user.Name), Email: string(user.Email)}, nil
+}
+
+// startNode starts the actors. An activation binds the shared catalog to its
+// key, with the credential of whoever asked first.
+func startNode(cfg *config, client *sentry.Client, logger *slog.Logger) (*actors.Node, error) {
+	catalog := tools.Default()
+	return actors.Start(actors.Config{
+		Idle:        cfg.Idle,
+		MaxContexts: cfg.MaxContexts,
+		Logger:      logger.With("part", "actors"),
+		NewServer: func(ctx context.Context, key constraint.Key) (*server.MCPServer, error) {
+			env, err := tools.Bind(ctx, client, key)
+			if err != nil {
+				return nil, err
+			}
+			return catalog.NewServer(env), nil
+		},
+	})
+}
+
+func (p *program) newRouter(cfg *config, logger *slog.Logger) http.Handler {
+	public := map[string]http.Handler{}
+	for _, path := range p.auth.Paths() {
+		public[path] = p.auth
+	}
+	if p.backend.sandbox != nil {
+		public[sandboxPath+"/"] = p.backend.sandbox
+	}
+	var all, first []string
+	for _, s := range tools.Skills {
+		all = append(all, s.ID)
+		if s.Default {
+			first = append(first, s.ID)
+		}
+	}
+	var origins []string
+	for origin := range strings.SplitSeq(cfg.AllowedOrigins, ",") {
+		if origin = strings.TrimSpace(origin); origin != "" {
+			origins = append(origins, origin)
+		}
+	}
+	return router.New(router.Config{
+		PublicURL:     p.publicURL,
+		Directory:     p.node,
+		Verify:        p.verify,
+		Scopes:        all,
+		DefaultScopes: first,
+		Public:        public,
+		Origins:       origins,
+		Ready:         p.ready,
+		Home:          home(p.publicURL),
+		Logger:        logger.With("part", "router"),
+	})
+}
+
+// verify turns a token of ours into its holder.
+func (p *program) verify(ctx context.Context, token string) (constraint.Caller, error) {
+	grant, err := p.auth.Verify(ctx, token)
+	if errors.Is(err, oauth.ErrInvalidToken) {
+		return constraint.Caller{}, constraint.ErrUnauthorized
+	}
+	if err != nil {
+		return constraint.Caller{}, err
+	}
+	return constraint.Caller{User: grant.User, Grant: grant.ID, Resource: grant.Resource, Skills: grant.Scopes}, nil
+}
+
+// ready looks up a token that nobody has: being told so means that the store
+// answers.
+func (p *program) ready(ctx context.Context) error {
+	_, err := p.auth.Verify(ctx, "nobody's")
+	if errors.Is(err, oauth.ErrInvalidToken) {
+		return nil
+	}
+	return fmt.Errorf("look up a token: %w", err)
+}
+
+// close closes what is kept on disk; the node must have been shut down.
+func (p *program) close() error {
+	var errs []error
+	if p.store != nil {
+		errs = append(errs, p.store.Close())
+	}
+	if p.backend != nil {
+		errs = append(errs, p.backend.close())
+	}
+	return errors.Join(errs...)
+}
+
+// grantTokens finds the Sentry token of the grant that a request came with.
+type grantTokens struct{ auth *oauth.Server }
+
+func (t grantTokens) Token(ctx context.Context) (sentry.Token, error) {
+	caller, ok := constraint.CallerFrom(ctx)
+	if !ok {
+		return sentry.Token{}, errors.New("a call to Sentry without a caller")
+	}
+	token, err := t.auth.UpstreamToken(ctx, caller.Grant)
+	if err != nil {
+		return sentry.Token{}, fmt.Errorf("token of the grant: %w", err)
+	}
+	return sentry.NewToken(token), nil
+}
