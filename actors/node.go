@@ -88,7 +88,7 @@ func Start(cfg Config) (*Node, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	n := &Node{
 		cfg:      cfg,
-		system:   actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return cfg.Logger })),
+		system:   newSystem(cfg.Logger),
 		building: make(chan struct{}, cfg.MaxBuilding),
 		stop:     cancel,
 		retired:  map[string]*actor.PID{},
@@ -96,6 +96,19 @@ func Start(cfg Config) (*Node, error) {
 	n.dir = newDirectory(cfg.MaxContexts, n.spawn)
 	n.sweeper.Go(func() { n.sweep(ctx) }) // ends with Shutdown
 	return n, nil
+}
+
+// newSystem passes on what an operator can act on; at Info, Proto.Actor tells
+// that it has started.
+func newSystem(logger *slog.Logger) *actor.ActorSystem {
+	quiet := slog.New(atLeastWarn{logger.Handler()})
+	return actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return quiet }))
+}
+
+type atLeastWarn struct{ slog.Handler }
+
+func (h atLeastWarn) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
 
 // maxRounds bounds how often Acquire tries again after meeting an activation

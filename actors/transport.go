@@ -1,15 +1,11 @@
 package actors
 
 import (
-	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
-
-	"roundhouse/constraint"
 )
 
 // versions that every context speaks. 2024-11-05 is left out: it is another
@@ -90,18 +86,3 @@ type discard struct{}
 func (discard) Header() http.Header         { return http.Header{} }
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 func (discard) WriteHeader(int)             {}
-
-// ServeStdio serves key's context over a pair of streams until in ends or ctx
-// does, with the caller in ctx. mcp-go has one stdio session per process, so
-// only one may run at a time. The errors are those of Acquire.
-func (n *Node) ServeStdio(ctx context.Context, key constraint.Key, in io.Reader, out io.Writer) error {
-	l, err := n.lease(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer l.release()
-	ctx, cancel := context.WithCancel(constraint.With(ctx, key))
-	defer cancel()
-	defer context.AfterFunc(l.streams, cancel)()
-	return server.NewStdioServer(l.transport.mcp).Listen(ctx, in, out)
-}
