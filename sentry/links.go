@@ -179,7 +179,7 @@ func parseResource(parts []string) (Resource, error) {
 		return Resource{Type: "issue", ID: word(1)}, nil
 	case first == "traces" && word(1) == "trace" && word(2) != "":
 		return Resource{Type: "trace", ID: word(2)}, nil
-	case (first == "trace") && word(1) != "":
+	case first == "trace" && word(1) != "":
 		return Resource{Type: "trace", ID: word(1)}, nil
 	case first == "crons" && word(1) != "":
 		return Resource{Type: "monitor", ID: parts[len(parts)-1]}, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -57,7 +58,11 @@ func runSearchEvents(ctx context.Context, env Env, in searchEventsIn) (string, e
 	if err != nil {
 		return "", refusedSearch(err)
 	}
-	return writeEvents(env, in.OrganizationSlug, search, rows, page), nil
+	d, shown := writeEvents(env, in.OrganizationSlug, search, rows, page)
+	if shown == 0 {
+		d.line("No rows match. A longer period or fewer filters may find some. %s", misspelled(ctx, env, in.OrganizationSlug, search))
+	}
+	return d.String(), nil
 }
 
 // search fills in what the caller left open.
@@ -129,8 +134,8 @@ func problemsOf(v *sentry.Validation) (problems, wrongFields []string) {
 			if !slices.Contains(problems, problem) {
 				problems = append(problems, problem)
 			}
-			if part != "dataset" {
-				wrongFields = append(wrongFields, string(c.Name))
+			if name := strings.TrimPrefix(string(c.Name), "-"); part != "dataset" && !isAggregate(name) {
+				wrongFields = append(wrongFields, name)
 			}
 		}
 	}
@@ -140,7 +145,9 @@ func problemsOf(v *sentry.Validation) (problems, wrongFields []string) {
 		problems = append(problems, "query: "+inline(string(v.Query.Error)))
 	}
 	add("query field", v.Query.Fields)
-	add("sort", v.OrderBy)
+	if len(problems) == 0 {
+		add("sort", v.OrderBy) // a sort by a wrong field only says the same again
+	}
 	if len(problems) == 0 && v.Detail != "" {
 		problems = append(problems, inline(string(v.Detail)))
 	}
@@ -149,22 +156,47 @@ func problemsOf(v *sentry.Validation) (problems, wrongFields []string) {
 
 const maxSuggested = 20
 
-// suggestFields names fields that exist, the likely ones first.
+// suggestFields names fields that exist: those that the wrong ones were meant
+// to be, or else some.
 func suggestFields(ctx context.Context, env Env, org string, s sentry.EventSearch, wrong []string) string {
 	known := knownFields(ctx, env, org, s)
+	if near := nearFields(wrong, known); near != "" {
+		return near
+	}
+	some := make([]string, min(len(known), maxSuggested))
+	for i := range some {
+		some[i] = inline(known[i])
+	}
+	return "Fields of this dataset include " + strings.Join(some, ", ") + "."
+}
+
+func nearFields(wrong, known []string) string {
 	var near []string
 	for _, name := range wrong {
-		if best := nearest(strings.TrimPrefix(name, "-"), known); best != "" {
+		best := nearest(name, known)
+		if best != "" && best != name && !slices.Contains(near, inline(best)) {
 			near = append(near, inline(best))
 		}
 	}
-	if len(near) > 0 {
-		return "Did you mean " + strings.Join(slices.Compact(near), ", ") + "?"
+	if len(near) == 0 {
+		return ""
 	}
-	for i, name := range known {
-		known[i] = inline(name)
+	return "Did you mean " + strings.Join(near, ", ") + "?"
+}
+
+var queryKey = regexp.MustCompile(`[A-Za-z_][\w.-]*:`)
+
+// misspelled looks for keys that no event has: Sentry accepts every key, as it
+// could be a tag, and then finds nothing.
+func misspelled(ctx context.Context, env Env, org string, s sentry.EventSearch) string {
+	known := knownFields(ctx, env, org, s)
+	var unknown []string
+	for _, key := range queryKey.FindAllString(s.Query, 20) {
+		if key = strings.TrimSuffix(key, ":"); !slices.Contains(known, key) {
+			unknown = append(unknown, key)
+		}
 	}
-	return "Fields of this dataset include " + strings.Join(known[:min(len(known), maxSuggested)], ", ") + "."
+	return nearFields(unknown, known)
 }
 
 // knownFields asks Sentry. If it does not answer, the usual fields must do.
@@ -199,11 +231,12 @@ func refusedSearch(err error) error {
 	}
 }
 
-func writeEvents(env Env, org string, s sentry.EventSearch, rows *sentry.EventRows, page sentry.Page) string {
-	var d document
+// writeEvents returns the document and how many rows are in it.
+func writeEvents(env Env, org string, s sentry.EventSearch, rows *sentry.EventRows, page sentry.Page) (*document, int) {
+	d := new(document)
 	d.heading(1, "%s in %s", strings.ToUpper(s.Dataset[:1])+s.Dataset[1:], org)
 	d.fact("Query", inline(s.Query))
-	d.fact("Fields", strings.Join(s.Fields, ", "))
+	d.fact("Fields", inline(strings.Join(s.Fields, ", ")))
 	d.fact("Sort", s.Sort)
 	d.fact("Period", s.Period)
 	d.fact("View in Sentry", env.Sentry.EventsURL(org, s))
@@ -217,15 +250,13 @@ func writeEvents(env Env, org string, s sentry.EventSearch, rows *sentry.EventRo
 		writeRow(&b, s.Fields, row)
 	}
 	d.line("")
-	if shown == 0 {
-		d.line("No rows match. A longer period or fewer filters may find some.")
-		return d.String()
+	if shown > 0 {
+		d.line(untrustedNote)
+		d.line("%d rows:\n", shown)
+		d.untrusted(b.String(), maxText-8<<10)
 	}
-	d.line(untrustedNote)
-	d.line("%d rows:\n", shown)
-	d.untrusted(b.String(), maxText-8<<10)
 	d.fact("nextCursor", page.Next)
-	return d.String()
+	return d, shown
 }
 
 // writeRow writes one row as a line of JSON, in the order of the fields.

@@ -53,12 +53,16 @@ func TestSearchEvents_degrades(t *testing.T) {
 			org + "/events/validate/": `400 {"valid":false,"query":{"valid":false,"error":"unknown field","fields":[{"name":"zzzzzzzzz","valid":false}]}}`,
 			org + "/tags/":            `[{"key":"browser"}]`,
 		}, "`browser`"},
+		{"nothing found for a key that no event has", map[string]string{
+			org + "/events/": `{"data":[]}`,
+			org + "/tags/":   `[{"key":"browser"}]`,
+		}, "No rows match. A longer period or fewer filters may find some. Did you mean `browser`?"},
 		{"rate limited", map[string]string{org + "/events/": `429 {"detail":"slow"}`, org + "/events/validate/": `400 {"valid":true}`}, "**Rate limited**"},
 		{"HTML", map[string]string{org + "/events/": `<html>`}, "answers with HTML instead of JSON"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
-			answer, _ := canned(t, "acme", "", tt.routes).call("search_events", args{"fields": []string{"title"}, "sort": "title"})
+			answer, _ := canned(t, "acme", "", tt.routes).call("search_events", args{"fields": []string{"title"}, "sort": "title", "query": "browsr:Firefox title:x"})
 			wantAll(t, answer, tt.want)
 		})
 	}

@@ -58,13 +58,12 @@ func (e Env) allows(ctx context.Context, skills []string) bool {
 	return ok && caller.User == e.Key.User() && slices.ContainsFunc(skills, caller.Has)
 }
 
-// scopesFor returns the Sentry scopes behind a tool's skills.
+// scopesFor returns the Sentry scopes of the first of a tool's skills.
 func scopesFor(skills []string) []string {
-	var scopes []string
 	for _, s := range Skills {
 		if slices.Contains(skills, s.ID) {
-			return append(scopes, s.Scopes...)
+			return s.Scopes
 		}
 	}
-	return scopes
+	return nil
 }
