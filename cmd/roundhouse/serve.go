@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,7 +27,7 @@ func serve(ctx context.Context, cfg *config, s streams) error {
 	if err != nil {
 		return err
 	}
-	p.banner(ctx, s.err)
+	p.banner(s.err)
 
 	srv := newHTTPServer(p.handler, logger)
 	ended := make(chan error, 1)
@@ -96,37 +95,4 @@ func (p *program) purge(ctx context.Context, logger *slog.Logger) (done chan str
 		}
 	}()
 	return done
-}
-
-// banner tells a person what runs here and what to do with it.
-func (p *program) banner(ctx context.Context, w io.Writer) {
-	mcp := p.publicURL + "/mcp"
-	fmt.Fprintf(w, "\nRoundhouse %s\n\n", version())
-	if p.backend.sandbox != nil {
-		fmt.Fprintf(w, "  Sentry       the embedded sandbox: made-up data, nothing leaves this machine\n")
-	} else {
-		fmt.Fprintf(w, "  Sentry       %s\n", p.backend.url)
-	}
-	fmt.Fprintf(w, "  MCP client   %s                      everything you can see\n", mcp)
-	fmt.Fprintf(w, "               %s/{org}                one organization\n", mcp)
-	fmt.Fprintf(w, "               %s/{org}/{project}      one project\n", mcp)
-	fmt.Fprintf(w, "  Claude Code  claude mcp add --transport http roundhouse %s\n", mcp)
-	fmt.Fprintf(w, "  mcp-remote   npx mcp-remote %s\n", mcp)
-	if p.backend.sandbox != nil {
-		for i, question := range questions {
-			label := ""
-			if i == 0 {
-				label = "Ask"
-			}
-			fmt.Fprintf(w, "  %-12s %s\n", label, question)
-		}
-	}
-	fmt.Fprintf(w, "  Stop         Ctrl-C\n\n")
-}
-
-// questions have good answers in the sandbox.
-var questions = []string{
-	"What broke in the checkout of acme-outdoors?",
-	"Who is affected by it, and since which release?",
-	"Which endpoints of acme-outdoors are the slowest?",
 }
