@@ -1,7 +1,6 @@
 package sentry
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -64,34 +63,6 @@ func TestClient_Organizations(t *testing.T) {
 	list, _, err := own.Organizations(t.Context(), ListOptions{})
 	if err != nil || len(list) != 1 || list[0].Slug != "a" {
 		t.Errorf("self-hosted: %+v, %v", list, err)
-	}
-}
-
-func TestAll(t *testing.T) {
-	pages := map[string][]int{"": {1, 2}, "p2": {3}}
-	next := map[string]string{"": "p2"}
-	list := func(_ context.Context, cursor string) ([]int, Page, error) {
-		return pages[cursor], Page{Next: next[cursor]}, nil
-	}
-	var got []int
-	for n, err := range All(t.Context(), list) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, n)
-	}
-	if diff := cmp.Diff([]int{1, 2, 3}, got); diff != "" {
-		t.Errorf("All (-want +got):\n%s", diff)
-	}
-
-	endless := 0
-	for range All(t.Context(), func(_ context.Context, cursor string) ([]int, Page, error) {
-		endless++
-		return []int{1}, Page{Next: cursor + "x"}, nil
-	}) {
-	}
-	if endless != maxPages {
-		t.Errorf("an endless list was followed for %d pages, want %d", endless, maxPages)
 	}
 }
 

@@ -1,8 +1,6 @@
 package sentry
 
 import (
-	"context"
-	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -64,32 +62,4 @@ func linkAttributes(part string) map[string]string {
 		}
 	}
 	return attrs
-}
-
-// maxPages bounds All: no list is followed for longer.
-const maxPages = 50
-
-// All yields the entries of every page that list returns, beginning at the
-// first, until the last page, an error or 50 pages.
-func All[T any](ctx context.Context, list func(ctx context.Context, cursor string) ([]T, Page, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		cursor := ""
-		for range maxPages {
-			entries, page, err := list(ctx, cursor)
-			if err != nil {
-				var zero T
-				yield(zero, err)
-				return
-			}
-			for _, entry := range entries {
-				if !yield(entry, nil) {
-					return
-				}
-			}
-			if page.Next == "" || page.Next == cursor {
-				return
-			}
-			cursor = page.Next
-		}
-	}
 }

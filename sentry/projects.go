@@ -2,19 +2,12 @@ package sentry
 
 import "context"
 
-// Project is one project, with what Sentry tells about its data where it
-// does.
+// Project is one project.
 type Project struct {
-	ID           ID           `json:"id"`
-	Slug         Text         `json:"slug"`
-	Name         Text         `json:"name"`
-	Platform     Text         `json:"platform"`
-	HasReplays   Bool         `json:"hasReplays"`
-	HasProfiles  Bool         `json:"hasProfiles"`
-	HasLogs      Bool         `json:"hasLogs"`
-	FirstTx      Bool         `json:"firstTransactionEvent"`
-	DateCreated  Time         `json:"dateCreated"`
-	Organization Organization `json:"organization"` // only from Project
+	ID       ID   `json:"id"`
+	Slug     Text `json:"slug"`
+	Name     Text `json:"name"`
+	Platform Text `json:"platform"`
 }
 
 // Projects lists the projects of an organization that the caller can see.
