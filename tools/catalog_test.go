@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -230,6 +231,49 @@ func TestCatalog_gateway(t *testing.T) {
 	if len(out.Results) != 1 || out.Results[0].Name != "echo" || strings.Contains(string(out.Results[0].InputSchema), "organizationSlug") {
 		t.Errorf("search for inspect in an organization = %+v, want echo alone, narrowed", out.Results)
 	}
+}
+
+func TestCatalog_NewServer(t *testing.T) {
+	for want, key := range map[string]constraint.Key{
+		"everything the signed-in user can see":        testKey(t, "", ""),
+		"confined to organization acme":                testKey(t, "acme", ""),
+		"confined to project web of organization acme": testKey(t, "acme", "web"),
+	} {
+		s := fixture().NewServer(Env{Key: key})
+		r, ok := s.HandleMessage(t.Context(), json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"initialize",
+			"params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`)).(mcp.JSONRPCResponse)
+		if !ok {
+			t.Fatal("initialize failed")
+		}
+		result := r.Result.(mcp.InitializeResult)
+		if !strings.Contains(result.Instructions, want) {
+			t.Errorf("instructions = %q, want %q", result.Instructions, want)
+		}
+		if c := result.Capabilities; c.Tools == nil || c.Tools.ListChanged || c.Resources != nil || c.Prompts != nil {
+			t.Errorf("capabilities = %+v, want tools that never change and nothing else", c)
+		}
+	}
+}
+
+// Servers of different keys share everything but the key.
+func TestCatalog_concurrent(t *testing.T) {
+	c := fixture()
+	var wg sync.WaitGroup
+	for _, org := range []string{"acme", "globex", "initech", "umbrella"} {
+		s := c.NewServer(Env{Key: testKey(t, org, "")})
+		for range 4 {
+			wg.Go(func() {
+				for range 25 {
+					r := callTool(as(t.Context(), Inspect), s, "echo", nil)
+					if r == nil || !strings.Contains(text(r), `"organizationSlug":"`+org+`"`) {
+						t.Errorf("the server of %s answers %v", org, r)
+						return
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
 }
 
 func TestNewCatalog_panics(t *testing.T) {
