@@ -116,21 +116,18 @@ func sameOrigin(req *http.Request, via []*http.Request) error {
 }
 
 // InRegion returns a Client whose calls about organizations go to regionURL,
-// which Sentry names in an organization's links. Only an https URL of the
-// configured host or a subdomain of it is honored; for any other the result
-// is c: the URL comes from an answer and must not decide who gets the token.
+// which Sentry names in an organization's links. Only an https URL of a
+// subdomain of the configured host is honored; for any other, the host itself
+// included, the result is c: the URL comes from an answer and must not decide
+// who gets the token.
 func (c *Client) InRegion(regionURL string) *Client {
 	u, err := parseBase(regionURL)
-	if err != nil || u.Scheme != "https" || !c.ownsHost(u) {
+	if err != nil || u.Scheme != "https" || !strings.HasSuffix(u.Host, "."+c.base.Host) {
 		return c
 	}
 	clone := *c
 	clone.region = u
 	return &clone
-}
-
-func (c *Client) ownsHost(u *url.URL) bool {
-	return u.Host == c.base.Host || strings.HasSuffix(u.Host, "."+c.base.Host)
 }
 
 // request is one call before it meets the client's base, token and timeout.
