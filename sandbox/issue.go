@@ -232,25 +232,25 @@ func addActivity(ctx context.Context, q querier, issueID, userID int64, kind str
 // those ignored until a time come back. Search reads the columns, so they have
 // to be right in the table.
 func (s *Sandbox) settle(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	now := s.now()
-	if !s.settled.IsZero() && now.Sub(s.settled) < settleEvery && now.After(s.settled) {
+	last := s.settled.Load()
+	if ago := now.Unix() - last; last != 0 && ago >= 0 && ago < int64(settleEvery.Seconds()) {
 		return nil
 	}
-	err := s.writeLocked(ctx, func(tx *sql.Tx) error {
-		for _, q := range []string{
-			`UPDATE issue SET substatus = 'ongoing' WHERE status = 'unresolved' AND substatus = 'new' AND first_seen < ?1 - ?2`,
-			`UPDATE issue SET status = 'unresolved', substatus = 'ongoing', details = '{}' WHERE status = 'ignored' AND details ->> '$._until' <= ?1 + 0 * ?2`,
-		} {
-			if _, err := tx.ExecContext(ctx, q, seconds(now), newFor.Seconds()); err != nil {
-				return fmt.Errorf("settle issues: %w", err)
-			}
+	if !s.settled.CompareAndSwap(last, now.Unix()) {
+		return nil // another request has just begun to
+	}
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "UPDATE issue SET substatus = 'ongoing' WHERE status = 'unresolved' AND substatus = 'new' AND first_seen < ?",
+			seconds(now.Add(-newFor))); err != nil {
+			return err
 		}
-		return nil
+		_, err := tx.ExecContext(ctx, "UPDATE issue SET status = 'unresolved', substatus = 'ongoing', details = '{}' WHERE status = 'ignored' AND details ->> '$._until' <= ?", seconds(now))
+		return err
 	})
-	if err == nil {
-		s.settled = now
+	if err != nil {
+		s.settled.CompareAndSwap(now.Unix(), last)
+		return fmt.Errorf("settle issues: %w", err)
 	}
-	return err
+	return nil
 }

@@ -34,8 +34,9 @@ type Sandbox struct {
 	receiving chan struct{}  // a slot for each payload in memory
 	base      atomic.Pointer[string]
 
-	mu      sync.Mutex // one write transaction at a time
-	settled time.Time  // when issues were last settled; guarded by mu
+	settled atomic.Int64 // Unix seconds when issues were last settled
+
+	mu sync.Mutex // one write transaction at a time
 }
 
 // New opens the database, creates or migrates its tables, and seeds it when it

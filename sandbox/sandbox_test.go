@@ -278,6 +278,71 @@ func TestNew_Refuses(t *testing.T) {
 	}
 }
 
+// TestSandbox_Concurrent: nothing is lost or refused when many read and write,
+// through two Sandboxes where there is a file to share.
+func TestSandbox_Concurrent(t *testing.T) {
+	const writers, each = 4, 5
+	for name, path := range map[string]string{"Memory": "", "File": filepath.Join(t.TempDir(), "x.db")} {
+		t.Run(name, func(t *testing.T) {
+			first := start(t, Options{Path: path, Empty: true}).as(mara, reading...)
+			second := first
+			if path != "" {
+				second = start(t, Options{Path: path})
+				second.token = first.token
+			}
+			ingest, key := first.dsn("acme-outdoors", "storefront")
+			var wg sync.WaitGroup
+			for i := range writers {
+				r := []*runner{first, second}[i%2]
+				wg.Go(func() {
+					for range each {
+						req := httptest.NewRequest("POST", ingest+"/envelope/?sentry_key="+key, strings.NewReader(pack("{}", "event", `{"message":"busy"}`)))
+						if w := r.send(req); w.Code != http.StatusOK {
+							t.Errorf("write: %d %s", w.Code, w.Body)
+						}
+						if w := r.api("GET", "/organizations/acme-outdoors/issues/", ""); w.Code != http.StatusOK {
+							t.Errorf("read: %d %s", w.Code, w.Body)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			if is := second.onlyIssue(); is.Count != fmt.Sprint(writers*each) {
+				t.Errorf("count %s, want %d", is.Count, writers*each)
+			}
+		})
+	}
+}
+
+// TestNew_Together: two that open one new file at the same time seed it once.
+func TestNew_Together(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			sb, err := New(t.Context(), Options{Path: path, Now: func() time.Time { return noon }})
+			if err != nil {
+				t.Errorf("New: %v", err)
+				return
+			}
+			if err := sb.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	alone, shared := start(t, Options{}), start(t, Options{Path: path})
+	count := func(r *runner) (n int) {
+		if err := r.sb.read().QueryRow("SELECT count(*) FROM item").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if count(alone) != count(shared) {
+		t.Errorf("%d items, want %d", count(shared), count(alone))
+	}
+}
+
 func TestSandbox_SetBaseURL(t *testing.T) {
 	r := start(t, Options{Empty: true})
 	for _, bad := range []string{"", "sandbox.test", "ftp://sandbox.test", "http://user@sandbox.test", "http://sandbox.test/?q"} {

@@ -166,10 +166,6 @@ func (s *Sandbox) read() *sql.DB { return s.readers }
 func (s *Sandbox) write(ctx context.Context, f func(*sql.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.writeLocked(ctx, f)
-}
-
-func (s *Sandbox) writeLocked(ctx context.Context, f func(*sql.Tx) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -184,7 +180,7 @@ func (s *Sandbox) writeLocked(ctx context.Context, f func(*sql.Tx) error) error 
 	return nil
 }
 
-// query is what a *sql.DB and a *sql.Tx share.
+// querier is what a *sql.DB and a *sql.Tx share.
 type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
