@@ -14,8 +14,8 @@ import (
 //	rh_rt_ base64url(id ‖ secret ‖ tag)
 //
 // The tag tells a token of long ago from an invented one, so that its reuse
-// can be detected though the store keeps only the last two hashes, and so that
-// knowing a grant's id is not enough to get the grant revoked.
+// can be detected though the store keeps only the current one's hash, and so
+// that knowing a grant's id is not enough to get the grant revoked.
 //
 // A successor's secret is derived from its predecessor. A client that lost our
 // answer, or a second one that shares the token, asks again and is given the

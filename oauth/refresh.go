@@ -64,9 +64,9 @@ func (s *Server) refreshOnce(ctx context.Context, client Client, id, token strin
 	return s.issue(ctx, grant.Grant, resource, scopes, from, s.lineage.next(token))
 }
 
-// replaceable tells from which of the grant's refresh tokens to move on when
-// one is presented: from itself, or, for the one before within the window,
-// from its successor, which then stays.
+// replaceable tells from which refresh token to move on when one is presented:
+// from itself, if it is the current one; or, within the window, from its
+// successor, if that is the current one. Being its successor too, it stays.
 func (s *Server) replaceable(grant StoredGrant, token string) (from Hash, ok bool) {
 	presented := hashOf(token)
 	if presented.equal(grant.Refresh) {
@@ -74,7 +74,7 @@ func (s *Server) replaceable(grant StoredGrant, token string) (from Hash, ok boo
 	}
 	next := hashOf(s.lineage.next(token))
 	inWindow := s.now().Sub(grant.Rotated) <= replayWindow
-	return next, inWindow && presented.equal(grant.Previous) && next.equal(grant.Refresh)
+	return next, inWindow && next.equal(grant.Refresh)
 }
 
 // narrowScopes returns the scopes of the next access token: the grant's, or

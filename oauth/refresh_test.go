@@ -82,6 +82,10 @@ func TestServer_refresh_inventedTokenRevokesNothing(t *testing.T) {
 	for _, token := range []string{"x", "rh_rt_", "rh_rt_" + w.Grant(tk).ID, tk.Refresh + "A", tk.Access, "rh_rt_" + strings.Repeat("A", 5000)} {
 		w.Refused("an invented token", w.RefreshForm(token), "invalid_grant")
 	}
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := strings.IndexByte(alphabet, tk.Refresh[len(tk.Refresh)-1])
+	respelled := tk.Refresh[:len(tk.Refresh)-1] + alphabet[last+1:last+2] // decodes to the same bytes
+	w.Refused("another spelling of the token", w.RefreshForm(respelled), "invalid_grant")
 	w.Refused("no token", w.RefreshForm("", "refresh_token", "-"), "invalid_request")
 	w.Exchange(w.RefreshForm(tk.Refresh))
 }

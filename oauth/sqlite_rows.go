@@ -100,14 +100,14 @@ func scanTicket(row *sql.Row) (Ticket, error) {
 }
 
 const grantColumns = `grants.id, user_id, user_name, client_id, client_name, grants.resource, grants.scopes,
-	grants.created_at, grants.expires_at, refresh_hash, previous_hash, rotated_at,
+	grants.created_at, grants.expires_at, refresh_hash, rotated_at,
 	upstream, upstream_expires_at, upstream_lease, upstream_generation`
 
 func (s *SQLiteStore) PutGrant(ctx context.Context, g StoredGrant) error {
 	return s.change(ctx, "put grant", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		_, err := tx.ExecContext(ctx, `INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			g.ID, g.User, g.UserName, g.ClientID, g.ClientName, g.Resource, strings.Join(g.Scopes, " "),
-			millis(g.Created), millis(g.Expires), g.Refresh[:], g.Previous[:], millis(g.Rotated),
+			millis(g.Created), millis(g.Expires), g.Refresh[:], millis(g.Rotated),
 			g.Upstream.Sealed, millis(g.Upstream.Expires), millis(g.Upstream.Lease), g.Generation)
 		return err
 	})
@@ -126,7 +126,7 @@ func (s *SQLiteStore) Grant(ctx context.Context, id string) (StoredGrant, error)
 type grantRow struct {
 	g                                                     StoredGrant
 	scopes                                                string
-	refresh, previous                                     []byte
+	refresh                                               []byte
 	created, expires, rotated, upstreamExpires, leaseEnds int64
 }
 
@@ -134,7 +134,7 @@ type grantRow struct {
 func (r *grantRow) into() []any {
 	g := &r.g
 	return []any{&g.ID, &g.User, &g.UserName, &g.ClientID, &g.ClientName, &g.Resource, &r.scopes,
-		&r.created, &r.expires, &r.refresh, &r.previous, &r.rotated,
+		&r.created, &r.expires, &r.refresh, &r.rotated,
 		&g.Upstream.Sealed, &r.upstreamExpires, &r.leaseEnds, &g.Generation}
 }
 
@@ -144,17 +144,15 @@ func (r *grantRow) grant() StoredGrant {
 	g.Created, g.Expires, g.Rotated = instant(r.created), instant(r.expires), instant(r.rotated)
 	g.Upstream.Expires, g.Upstream.Lease = instant(r.upstreamExpires), instant(r.leaseEnds)
 	copy(g.Refresh[:], r.refresh)
-	copy(g.Previous[:], r.previous)
 	return g
 }
 
 func (s *SQLiteStore) Issue(ctx context.Context, i Issuance) error {
 	return s.change(ctx, "issue tokens", func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE grants SET expires_at = ?, refresh_hash = ?,
-			previous_hash = CASE WHEN ? THEN previous_hash ELSE refresh_hash END,
 			rotated_at = CASE WHEN ? THEN rotated_at ELSE ? END
 			WHERE id = ? AND refresh_hash = ?`,
-			millis(i.Expires), i.To[:], i.To == i.From, i.To == i.From, millis(i.Now), i.Access.Grant, i.From[:])
+			millis(i.Expires), i.To[:], i.To == i.From, millis(i.Now), i.Access.Grant, i.From[:])
 		if err := decided(ctx, tx, res, err, i.Access.Grant); err != nil {
 			return err
 		}

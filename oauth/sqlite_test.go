@@ -21,7 +21,7 @@ func TestSQLiteStore(t *testing.T) {
 	})
 }
 
-func openStore(t *testing.T, path string) *oauth.SQLiteStore {
+func openStore(t testing.TB, path string) *oauth.SQLiteStore {
 	t.Helper()
 	s, err := oauth.OpenSQLite(context.Background(), path)
 	if err != nil {
@@ -121,7 +121,7 @@ func TestSQLiteStore_isBounded(t *testing.T) {
 		INSERT INTO tickets (key, data, created_at, expires_at) SELECT 'k' || i, 'd', i, 9e15 FROM n`)
 	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
 		INSERT INTO clients SELECT 'c' || i, '', '[]', 'none', '', 0, i FROM n`)
-	execute(t, path, `INSERT INTO grants SELECT 'g', '', '', 'c1', '', '', '', 0, 9e15, '', '', 0, '', 0, 0, 0`)
+	execute(t, path, `INSERT INTO grants SELECT 'g', '', '', 'c1', '', '', '', 0, 9e15, '', 0, '', 0, 0, 0`)
 
 	for i := range 12 { // one call deletes a bounded number
 		if err := s.PutTicket(t.Context(), oauth.Ticket{Key: oauth.Hash{byte(i)}, Data: []byte{1}}); err != nil {

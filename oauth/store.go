@@ -116,14 +116,12 @@ type Upstream struct {
 	Lease   time.Time // until then one process is refreshing it; zero: none is
 }
 
-// StoredGrant is a grant with what only the server itself looks at. The
-// refresh tokens are the current one and the one before, which Issue replaced
-// at Rotated.
+// StoredGrant is a grant with what only the server itself looks at.
 type StoredGrant struct {
 	Grant
 
-	Refresh, Previous Hash // zero: none yet
-	Rotated           time.Time
+	Refresh Hash      // the current refresh token; zero: none was issued yet
+	Rotated time.Time // when it replaced the one before
 
 	Upstream   Upstream
 	Generation int64 // of Upstream; a new grant's is zero

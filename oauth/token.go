@@ -54,13 +54,13 @@ func (s *Server) grantTokens(r *http.Request) (tokenResponse, error) {
 	}
 }
 
-// parseForm reads the body alone: secrets in a URL end up in logs.
+// parseForm fills in PostForm, which is read everywhere in place of Form: it
+// has no parameters of the URL, where secrets would end up in logs.
 func parseForm(r *http.Request) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
 		return invalidRequest("the body must be application/x-www-form-urlencoded")
 	}
-	r.URL.RawQuery = ""
 	if err := r.ParseForm(); err != nil {
 		return invalidRequest("the form is malformed or too large")
 	}

@@ -112,20 +112,55 @@ func TestServer_UpstreamToken_endedByTheUpstream(t *testing.T) {
 	w.WantDead("access token of a sign-in that the upstream ended", tk)
 }
 
+// hold makes the upstream's token endpoint wait, and returns how to learn of a
+// call and how to let all calls pass.
+func (u *fakeUpstream) hold() (arrived <-chan struct{}, release func()) {
+	calls, gate := make(chan struct{}, 100), make(chan struct{})
+	u.Set(func() { u.arrived, u.gate = calls, gate })
+	return calls, func() { close(gate) }
+}
+
+// While one process asks the upstream, another must wait and not ask.
+func TestServer_UpstreamToken_waitsForAnotherProcess(t *testing.T) {
+	w := newWorld(t)
+	grant := w.Grant(w.SignIn("inspect")).ID
+	w.Clock.Advance(time.Hour)
+	other := w.NewServer(openStore(t, w.Path))
+	arrived, release := w.Upstream.hold()
+	var wg sync.WaitGroup
+	wg.Go(func() { w.wantUpstream(other, grant, secondUpstream) })
+	<-arrived
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if got, err := w.Server.UpstreamToken(ctx, grant); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("UpstreamToken = %q, %v while another process refreshes, want to wait", got, err)
+	}
+	release()
+	w.wantUpstream(w.Server, grant, secondUpstream)
+	wg.Wait()
+	if w.Upstream.refreshes != 1 {
+		t.Errorf("%d refreshes, want one", w.Upstream.refreshes)
+	}
+}
+
+// A caller that hangs up after the upstream was asked must not take the answer
+// with it: the old refresh token is dead by then.
 func TestServer_UpstreamToken_callerGivesUp(t *testing.T) {
 	w := newWorld(t)
 	grant := w.Grant(w.SignIn("inspect")).ID
 	w.Clock.Advance(time.Hour)
-	gate := make(chan struct{})
-	w.Upstream.Set(func() { w.Upstream.gate = gate })
+	arrived, release := w.Upstream.hold()
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	go func() {
+		<-arrived
+		cancel()
+	}()
 	if _, err := w.Server.UpstreamToken(ctx, grant); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want Canceled", err)
 	}
-	close(gate)
+	release()
 	w.wantUpstream(w.Server, grant, secondUpstream)
-	if w.Upstream.refreshes > 1 {
+	if w.Upstream.refreshes != 1 {
 		t.Errorf("%d refreshes, want one", w.Upstream.refreshes)
 	}
 }

@@ -44,7 +44,7 @@ var skills = []oauth.Skill{
 // and a browser. When the test ends, it checks that the log has kept none of
 // the secrets that went by.
 type world struct {
-	*testing.T
+	testing.TB
 	Server   *oauth.Server
 	Store    *oauth.SQLiteStore
 	URL      string
@@ -58,10 +58,10 @@ type world struct {
 	log *bytes.Buffer // written under slog's lock, read at the end
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
-		T:        t,
+		TB:       t,
 		Path:     filepath.Join(t.TempDir(), "store.db"),
 		Upstream: newFakeUpstream(t),
 		Clock:    &clock{now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)},
@@ -83,7 +83,7 @@ func (w *world) Start() {
 	if w.Store != nil {
 		w.Store.Close()
 	}
-	w.Store = openStore(w.T, w.Path)
+	w.Store = openStore(w.TB, w.Path)
 	w.Server = w.NewServer(w.Store)
 	w.web.Config.Handler = w.Server
 }
@@ -175,10 +175,10 @@ func (w *world) post(path, contentType, body string, header http.Header) (int, h
 	if err != nil {
 		w.Fatal(err)
 	}
-	return resp.StatusCode, resp.Header, readAll(w.T, resp)
+	return resp.StatusCode, resp.Header, readAll(w.TB, resp)
 }
 
-func readAll(t *testing.T, resp *http.Response) string {
+func readAll(t testing.TB, resp *http.Response) string {
 	t.Helper()
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
@@ -221,7 +221,7 @@ func (w *world) Open(q url.Values) (*http.Response, string) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	return resp, readAll(w.T, resp)
+	return resp, readAll(w.TB, resp)
 }
 
 var hiddenToken = regexp.MustCompile(`name="request" value="([^"]+)"`)
@@ -244,7 +244,7 @@ func (w *world) Answer(page, answer string, skills ...string) (*http.Response, s
 	if err != nil {
 		w.Fatal(err)
 	}
-	return resp, readAll(w.T, resp)
+	return resp, readAll(w.TB, resp)
 }
 
 // Code walks from the request to the code.
@@ -252,14 +252,14 @@ func (w *world) Code(q url.Values, skills ...string) string {
 	w.Helper()
 	_, page := w.Open(q)
 	resp, _ := w.Answer(page, "approve", skills...)
-	code := location(w.T, resp).Query().Get("code")
+	code := location(w.TB, resp).Query().Get("code")
 	if code == "" {
 		w.Fatalf("no code in %q, status %d", resp.Header.Get("Location"), resp.StatusCode)
 	}
 	return code
 }
 
-func location(t *testing.T, resp *http.Response) *url.URL {
+func location(t testing.TB, resp *http.Response) *url.URL {
 	t.Helper()
 	u, err := url.Parse(resp.Header.Get("Location"))
 	if err != nil {
@@ -366,17 +366,18 @@ type fakeUpstream struct {
 	secret string
 
 	mu        sync.Mutex
-	refusal   string // answered to the next authorization
-	fault     int    // status of the token endpoint; zero: none
-	gate      chan struct{}
-	asked     []url.Values // authorization requests
+	refusal   string        // answered to the next authorization
+	fault     int           // status of the token endpoint; zero: none
+	arrived   chan struct{} // told of each call of the token endpoint, unless nil
+	gate      chan struct{} // closed to let calls pass, unless nil
+	asked     []url.Values  // authorization requests
 	pending   map[string]url.Values
 	refresh   string
 	refreshes int
 	issued    int
 }
 
-func newFakeUpstream(t *testing.T) *fakeUpstream {
+func newFakeUpstream(t testing.TB) *fakeUpstream {
 	u := &fakeUpstream{secret: "upstream-secret-of-the-app", pending: make(map[string]url.Values)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /oauth/authorize/", u.authorize)
@@ -412,8 +413,11 @@ func (u *fakeUpstream) authorize(w http.ResponseWriter, r *http.Request) {
 
 func (u *fakeUpstream) token(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
-	gate, fault := u.gate, u.fault
+	arrived, gate, fault := u.arrived, u.gate, u.fault
 	u.mu.Unlock()
+	if arrived != nil {
+		arrived <- struct{}{}
+	}
 	if gate != nil {
 		<-gate
 	}

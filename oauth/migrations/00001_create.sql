@@ -34,7 +34,6 @@ CREATE TABLE grants (
     created_at          BIGINT NOT NULL,
     expires_at          BIGINT NOT NULL,
     refresh_hash        BYTEA  NOT NULL,
-    previous_hash       BYTEA  NOT NULL,
     rotated_at          BIGINT NOT NULL,
     upstream            BYTEA  NOT NULL, -- sealed
     upstream_expires_at BIGINT NOT NULL,
