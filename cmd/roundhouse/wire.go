@@ -119,6 +119,7 @@ func (p *program) identify(ctx context.Context, token string) (oauth.User, error
 // key, with the credential of whoever asked first.
 func startNode(cfg *config, client *sentry.Client, logger *slog.Logger) (*actors.Node, error) {
 	catalog := tools.Default()
+	toolsLogger := logger.With("part", "tools")
 	return actors.Start(actors.Config{
 		Idle:        cfg.Idle,
 		MaxContexts: cfg.MaxContexts,
@@ -128,6 +129,7 @@ func startNode(cfg *config, client *sentry.Client, logger *slog.Logger) (*actors
 			if err != nil {
 				return nil, err
 			}
+			env.Logger = toolsLogger
 			return catalog.NewServer(env), nil
 		},
 	})
