@@ -39,11 +39,14 @@ func listActivities(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := collect(r.Context(), r.sb.read(), scanActivity, "SELECT "+activityColumns+" WHERE a.issue = ? ORDER BY a.ts DESC, a.id DESC LIMIT ?", is.id, maxPage)
+	rows, err := collect(r.Context(), r.sb.read(), scanActivity,
+		"SELECT "+activityColumns+" WHERE a.issue = ? ORDER BY a.ts DESC, a.id DESC LIMIT ?", is.id, maxPage)
 	if err != nil {
 		return nil, err
 	}
-	rows = append(rows, map[string]any{"id": "0", "type": "first_seen", "dateCreated": stamp(is.first), "user": nil, "data": object{"priority": is.priority}})
+	rows = append(rows, map[string]any{
+		"id": "0", "type": "first_seen", "dateCreated": stamp(is.first), "user": nil, "data": object{"priority": is.priority},
+	})
 	return map[string]any{"activity": rows}, nil
 }
 
@@ -56,8 +59,8 @@ func listNotes(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := collect(r.Context(), r.sb.read(), scanActivity, "SELECT "+activityColumns+" WHERE a.issue = ? AND a.type = 'note' ORDER BY a.ts DESC, a.id DESC LIMIT ? OFFSET ?",
-		is.id, limit+1, offset)
+	rows, err := collect(r.Context(), r.sb.read(), scanActivity,
+		"SELECT "+activityColumns+" WHERE a.issue = ? AND a.type = 'note' ORDER BY a.ts DESC, a.id DESC LIMIT ? OFFSET ?", is.id, limit+1, offset)
 	if err != nil {
 		return nil, err
 	}

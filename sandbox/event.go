@@ -58,8 +58,8 @@ func listIssueEvents(r *request) (any, error) {
 	}
 	where, args := cond.SQL()
 	args = append(args, is.id, limit+1, offset)
-	events, err := collect(r.Context(), r.sb.read(), scanEvent, "SELECT "+eventColumns+" WHERE ("+where+") AND it.kind = 'error' AND it.issue = ? ORDER BY it.ts "+
-		order+", it.id "+order+" LIMIT ? OFFSET ?", args...)
+	events, err := collect(r.Context(), r.sb.read(), scanEvent, "SELECT "+eventColumns+" WHERE ("+where+
+		") AND it.kind = 'error' AND it.issue = ? ORDER BY it.ts "+order+", it.id "+order+" LIMIT ? OFFSET ?", args...)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,8 @@ func (ev event) summary(is issue) map[string]any {
 	return map[string]any{
 		"id": ev.id, "eventID": ev.id, "groupID": strconv.FormatInt(is.id, 10), "projectID": strconv.FormatInt(is.project, 10),
 		"title": title(b), "message": textAt(b, "logentry", "formatted"), "culprit": culprit(b), "type": eventType(b), "event.type": eventType(b),
-		"platform": text(b["platform"]), "dateCreated": stamp(ev.ts), "user": b["user"], "tags": tagList(asObject(b["tags"])), "location": orNil(location(b)),
+		"platform": text(b["platform"]), "dateCreated": stamp(ev.ts), "user": b["user"], "tags": tagList(asObject(b["tags"])),
+		"location": orNil(location(b)),
 	}
 }
 
@@ -179,7 +180,10 @@ func entries(b object) []object {
 		add("breadcrumbs", object{"values": breadcrumbs(list)})
 	}
 	if req := asObject(b["request"]); req != nil {
-		add("request", object{"method": req["method"], "url": req["url"], "headers": req["headers"], "query": req["query_string"], "data": req["data"], "env": req["env"], "fragment": req["fragment"], "inferredContentType": nil})
+		add("request", object{
+			"method": req["method"], "url": req["url"], "fragment": req["fragment"], "query": req["query_string"],
+			"headers": req["headers"], "data": req["data"], "env": req["env"], "inferredContentType": nil,
+		})
 	}
 	return out
 }
@@ -194,7 +198,9 @@ func stackHolders(list []object) []object {
 		shown["threadId"] = holder["thread_id"]
 		shown["stacktrace"] = nil
 		if stack := asObject(holder["stacktrace"]); stack != nil {
-			shown["stacktrace"] = object{"frames": framesJSON(framesOf(holder)), "framesOmitted": nil, "hasSystemFrames": true, "registers": stack["registers"]}
+			shown["stacktrace"] = object{
+				"frames": framesJSON(framesOf(holder)), "framesOmitted": nil, "hasSystemFrames": true, "registers": stack["registers"],
+			}
 		}
 		out[i] = shown
 	}
@@ -205,8 +211,9 @@ func framesJSON(frames []object) []object {
 	out := make([]object, len(frames))
 	for i, f := range frames {
 		out[i] = object{
-			"filename": f["filename"], "absPath": f["abs_path"], "module": f["module"], "package": f["package"], "platform": f["platform"], "function": f["function"],
-			"lineNo": f["lineno"], "colNo": f["colno"], "inApp": f["in_app"] == true, "context": sourceLines(f), "vars": f["vars"], "sourceLink": nil,
+			"filename": f["filename"], "absPath": f["abs_path"], "module": f["module"], "package": f["package"],
+			"platform": f["platform"], "function": f["function"], "lineNo": f["lineno"], "colNo": f["colno"],
+			"inApp": f["in_app"] == true, "context": sourceLines(f), "vars": f["vars"], "sourceLink": nil,
 		}
 	}
 	return out
@@ -237,7 +244,10 @@ func breadcrumbs(list []object) []object {
 		} else if s := text(c["timestamp"]); s != "" {
 			when = s
 		}
-		out[i] = object{"timestamp": when, "type": firstText(text(c["type"]), "default"), "level": firstText(text(c["level"]), "info"), "category": c["category"], "message": c["message"], "data": c["data"], "event_id": nil}
+		out[i] = object{
+			"timestamp": when, "type": firstText(text(c["type"]), "default"), "level": firstText(text(c["level"]), "info"),
+			"category": c["category"], "message": c["message"], "data": c["data"], "event_id": nil,
+		}
 	}
 	return out
 }

@@ -8,8 +8,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 )
+
+// maxItem bounds what is decoded at once: JSON grows several times in memory.
+const maxItem = 5 << 20
 
 // batch is one envelope on its way into the database, within one transaction.
 type batch struct {
@@ -40,7 +44,13 @@ func (b *batch) ingest(env *envelope) (string, error) {
 	return id, nil
 }
 
+// kept are the types that are stored.
+var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true}
+
 func (b *batch) item(id string, item envelopeItem) error {
+	if len(item.payload) > maxItem && kept[item.kind] {
+		return refuse(http.StatusRequestEntityTooLarge, "the %s item is larger than %d bytes", item.kind, maxItem)
+	}
 	switch item.kind {
 	case "event", "transaction":
 		ev, err := parseObject(item.payload)
@@ -70,7 +80,8 @@ func (b *batch) prepare(id string, ev object) {
 
 func (b *batch) event(id string, ev object) error {
 	var known bool
-	err := b.tx.QueryRowContext(b.ctx, "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND project = ? AND kind = 'error')", id, b.project.id).Scan(&known)
+	err := b.tx.QueryRowContext(b.ctx, "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND project = ? AND kind = 'error')",
+		id, b.project.id).Scan(&known)
 	if err != nil || known { // SDKs send again what they think was lost
 		return err
 	}
@@ -189,7 +200,8 @@ func (b *batch) insert(it item) error {
 			return fmt.Errorf("encode body: %w", err)
 		}
 	}
-	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO item(kind, project, issue, event_id, trace_id, span_id, ts, attrs, body) VALUES (?, ?, nullif(?, 0), ?, ?, ?, ?, ?, ?)`,
+	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO item(kind, project, issue, event_id, trace_id, span_id, ts, attrs, body)
+		VALUES (?, ?, nullif(?, 0), ?, ?, ?, ?, ?, ?)`,
 		it.kind, b.project.id, it.issue, it.event, it.trace, it.span, it.ts, string(attrs), body)
 	if err != nil {
 		return fmt.Errorf("insert %s: %w", it.kind, err)
@@ -209,10 +221,12 @@ func (b *batch) release(version string) error {
 		return nil
 	}
 	now := seconds(b.received)
-	if _, err := b.tx.ExecContext(b.ctx, "INSERT INTO release(org, version, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", b.project.org, version, now); err != nil {
+	_, err := b.tx.ExecContext(b.ctx, "INSERT INTO release(org, version, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+		b.project.org, version, now)
+	if err != nil {
 		return fmt.Errorf("release: %w", err)
 	}
-	_, err := b.tx.ExecContext(b.ctx, `INSERT INTO release_project(release, project, first, last)
+	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO release_project(release, project, first, last)
 		SELECT id, ?1, ?2, ?2 FROM release WHERE org = ?3 AND version = ?4
 		ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)`, b.project.id, now, b.project.org, version)
 	if err != nil {

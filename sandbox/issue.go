@@ -33,10 +33,13 @@ type issue struct {
 	parts                                                  []string // why these events are one issue
 }
 
-// issueColumns are for an issue i. Users are counted from the events, so there
-// is no counter to drift.
-const issueColumns = `i.id, i.project, i.short, i.title, i.culprit, i.type, i.category, i.issue_type, i.level, i.platform,
-	i.status, coalesce(i.substatus, ''), i.assignee, i.priority, i.first_release, i.details, i.meta, i.parts, i.first_seen, i.last_seen, i.count,
+// issueFields are for an issue i, without its number of users.
+const issueFields = `i.id, i.project, i.short, i.title, i.culprit, i.type, i.category, i.issue_type, i.level, i.platform,
+	i.status, coalesce(i.substatus, ''), i.assignee, i.priority, i.first_release, i.details, i.meta, i.parts, i.first_seen, i.last_seen, i.count`
+
+// issueColumns count the users from the events, so there is no counter to
+// drift; it takes time, and ingest does without.
+const issueColumns = issueFields + `,
 	(SELECT count(DISTINCT u.attrs ->> '$.user') FROM item u WHERE u.issue = i.id AND u.kind = 'error')`
 
 func (i *issue) scan(scan func(...any) error) error {
@@ -56,7 +59,7 @@ func scanIssue(rows *sql.Rows) (i issue, err error) { return i, i.scan(rows.Scan
 func (b *batch) issue(ev object) (int64, error) {
 	g := group(ev)
 	var is issue
-	row := b.tx.QueryRowContext(b.ctx, "SELECT "+issueColumns+" FROM issue i WHERE i.project = ? AND i.hash = ?", b.project.id, g.hash)
+	row := b.tx.QueryRowContext(b.ctx, "SELECT "+issueFields+", 0 FROM issue i WHERE i.project = ? AND i.hash = ?", b.project.id, g.hash)
 	err := is.scan(row.Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return b.newIssue(ev, g)
@@ -188,7 +191,8 @@ func (b *batch) endIgnore(is issue, ts float64) error {
 		}
 		var seen float64
 		// The event at hand is not stored yet: it is the one more.
-		if err := b.tx.QueryRowContext(b.ctx, "SELECT "+c.count+" FROM item WHERE issue = ? AND kind = 'error' AND ts > ?", is.id, from).Scan(&seen); err != nil {
+		err := b.tx.QueryRowContext(b.ctx, "SELECT "+c.count+" FROM item WHERE issue = ? AND kind = 'error' AND ts > ?", is.id, from).Scan(&seen)
+		if err != nil {
 			return err
 		}
 		met = met || seen+1 >= limit
@@ -224,7 +228,8 @@ func addActivity(ctx context.Context, q querier, issueID, userID int64, kind str
 	if err != nil {
 		return err
 	}
-	_, err = q.ExecContext(ctx, "INSERT INTO activity(issue, user, type, data, ts) VALUES (?, nullif(?, 0), ?, ?, ?)", issueID, userID, kind, string(raw), ts)
+	_, err = q.ExecContext(ctx, "INSERT INTO activity(issue, user, type, data, ts) VALUES (?, nullif(?, 0), ?, ?, ?)",
+		issueID, userID, kind, string(raw), ts)
 	return err
 }
 
@@ -241,11 +246,13 @@ func (s *Sandbox) settle(ctx context.Context) error {
 		return nil // another request has just begun to
 	}
 	err := s.write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "UPDATE issue SET substatus = 'ongoing' WHERE status = 'unresolved' AND substatus = 'new' AND first_seen < ?",
-			seconds(now.Add(-newFor))); err != nil {
+		_, err := tx.ExecContext(ctx, `UPDATE issue SET substatus = 'ongoing'
+			WHERE status = 'unresolved' AND substatus = 'new' AND first_seen < ?`, seconds(now.Add(-newFor)))
+		if err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE issue SET status = 'unresolved', substatus = 'ongoing', details = '{}' WHERE status = 'ignored' AND details ->> '$._until' <= ?", seconds(now))
+		_, err = tx.ExecContext(ctx, `UPDATE issue SET status = 'unresolved', substatus = 'ongoing', details = '{}'
+			WHERE status = 'ignored' AND details ->> '$._until' <= ?`, seconds(now))
 		return err
 	})
 	if err != nil {

@@ -195,8 +195,11 @@ func (c *change) conditions(d *statusDetails, now time.Time) (object, error) {
 		name       string
 		top, inner *float64
 	}{
-		{"ignoreDuration", c.IgnoreDuration, d.IgnoreDuration}, {"ignoreCount", c.IgnoreCount, d.IgnoreCount}, {"ignoreWindow", c.IgnoreWindow, d.IgnoreWindow},
-		{"ignoreUserCount", c.IgnoreUserCount, d.IgnoreUserCount}, {"ignoreUserWindow", c.IgnoreUserWindow, d.IgnoreUserWindow},
+		{"ignoreDuration", c.IgnoreDuration, d.IgnoreDuration},
+		{"ignoreCount", c.IgnoreCount, d.IgnoreCount},
+		{"ignoreWindow", c.IgnoreWindow, d.IgnoreWindow},
+		{"ignoreUserCount", c.IgnoreUserCount, d.IgnoreUserCount},
+		{"ignoreUserWindow", c.IgnoreUserWindow, d.IgnoreUserWindow},
 	} {
 		v := o.top
 		if v == nil {
@@ -242,7 +245,8 @@ func (u *issueUpdate) assignee(r *request, to string) (string, error) {
 		WHERE m.org = ? AND (u.id = ? OR u.email = ?3 COLLATE NOCASE OR u.username = ?3 COLLATE NOCASE)`, r.org.id, asID(id), to).Scan(&found)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", &apiError{http.StatusBadRequest, map[string]any{
-			"detail":     fmt.Sprintf("assignedTo %q is not a member of the organization; write user:ID, an email, a username, me, or an empty text for nobody", clip(to, 100)),
+			"detail": fmt.Sprintf("assignedTo %q is not a member of the organization; "+
+				"write user:ID, an email, a username, me, or an empty text for nobody", clip(to, 100)),
 			"assignedTo": []string{"Could not parse actor."}}}
 	}
 	return "user:" + strconv.FormatInt(found, 10), err

@@ -102,8 +102,11 @@ func listIssues(r *request) (any, error) {
 	where, args := cond.SQL()
 	// The organization is asked for again: no search text may reach beyond it.
 	args = append(args, r.org.id, limit+1, offset)
-	issues, err := collect(r.Context(), r.sb.read(), scanIssue, "SELECT "+issueColumns+" FROM issue i JOIN project p ON p.id = i.project WHERE ("+where+
-		") AND p.org = ? ORDER BY "+order+" LIMIT ? OFFSET ?", args...)
+	// The page is cut first, or the users of every issue found would be counted.
+	issues, err := collect(r.Context(), r.sb.read(), scanIssue, "SELECT "+issueColumns+` FROM (
+			SELECT i.id AS page_id, row_number() OVER (ORDER BY `+order+`) AS page_row FROM issue i JOIN project p ON p.id = i.project
+			WHERE (`+where+`) AND p.org = ? ORDER BY page_row LIMIT ? OFFSET ?)
+		JOIN issue i ON i.id = page_id ORDER BY page_row`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +145,8 @@ func (r *request) issuesJSON(issues []issue) ([]map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	members, err := collect(r.Context(), r.sb.read(), scanUser, "SELECT "+userColumns+" FROM user WHERE id IN (SELECT user FROM member WHERE org = ?)", r.org.id)
+	members, err := collect(r.Context(), r.sb.read(), scanUser,
+		"SELECT "+userColumns+" FROM user WHERE id IN (SELECT user FROM member WHERE org = ?)", r.org.id)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +219,8 @@ func issueTag(r *request) (any, error) {
 		return nil, notFound()
 	}
 	var total, unique int64
-	if err := r.sb.read().QueryRowContext(r.Context(), "SELECT count(*), count(DISTINCT attrs ->> ?)"+from, path, is.id, path).Scan(&total, &unique); err != nil {
+	err = r.sb.read().QueryRowContext(r.Context(), "SELECT count(*), count(DISTINCT attrs ->> ?)"+from, path, is.id, path).Scan(&total, &unique)
+	if err != nil {
 		return nil, err
 	}
 	return map[string]any{"key": key, "name": key, "totalValues": total, "uniqueValues": unique, "topValues": top}, nil

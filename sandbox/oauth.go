@@ -169,8 +169,9 @@ func (s *Sandbox) redeemCode(ctx context.Context, app oauthApp, form url.Values)
 			return nil
 		}
 		access, renewal, expires := newTokens(s.now())
-		if _, err := tx.ExecContext(ctx, "INSERT INTO token(hash, refresh_hash, app, user, scopes, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)",
-			hashSecret(access), hashSecret(renewal), app.id, g.user, g.scopes, seconds(s.now()), seconds(expires)); err != nil {
+		_, err = tx.ExecContext(ctx, "INSERT INTO token(hash, refresh_hash, app, user, scopes, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			hashSecret(access), hashSecret(renewal), app.id, g.user, g.scopes, seconds(s.now()), seconds(expires))
+		if err != nil {
 			return err
 		}
 		body, err = tokenJSON(ctx, tx, g, access, renewal, expires)
@@ -207,8 +208,10 @@ func (s *Sandbox) refresh(ctx context.Context, app oauthApp, form url.Values) (b
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		access, renewal, expires := newTokens(s.now())
 		var g grant
-		err := tx.QueryRowContext(ctx, "UPDATE token SET hash = ?, refresh_hash = ?, created = ?, expires = ? WHERE refresh_hash = ? AND app = ? RETURNING user, scopes",
-			hashSecret(access), hashSecret(renewal), seconds(s.now()), seconds(expires), hashSecret(form.Get("refresh_token")), app.id).Scan(&g.user, &g.scopes)
+		err := tx.QueryRowContext(ctx, `UPDATE token SET hash = ?, refresh_hash = ?, created = ?, expires = ?
+			WHERE refresh_hash = ? AND app = ? RETURNING user, scopes`,
+			hashSecret(access), hashSecret(renewal), seconds(s.now()), seconds(expires),
+			hashSecret(form.Get("refresh_token")), app.id).Scan(&g.user, &g.scopes)
 		if errors.Is(err, sql.ErrNoRows) {
 			return &oauthError{"invalid_grant", "the refresh token is unknown, or it has been used"}
 		}

@@ -187,8 +187,9 @@ func (s *Sandbox) keysOf(r *http.Request, u User) ([]keyLine, error) {
 		k.DSN = s.dsn(public, id)
 		return k, err
 	}
-	return collect(r.Context(), s.read(), scan, `SELECT o.slug, p.slug, d.public, p.id FROM dsn d JOIN project p ON p.id = d.project JOIN org o ON o.id = p.org
-		JOIN member m ON m.org = o.id WHERE m.user = ? AND d.active ORDER BY o.slug, p.slug LIMIT 200`, u.ID)
+	return collect(r.Context(), s.read(), scan, `SELECT o.slug, p.slug, d.public, p.id
+		FROM dsn d JOIN project p ON p.id = d.project JOIN org o ON o.id = p.org JOIN member m ON m.org = o.id
+		WHERE m.user = ? AND d.active ORDER BY o.slug, p.slug LIMIT 200`, u.ID)
 }
 
 func (s *Sandbox) signIn(w http.ResponseWriter, r *http.Request) {
@@ -216,7 +217,8 @@ func (s *Sandbox) showIssue(w http.ResponseWriter, hr *http.Request) {
 		return
 	}
 	if !ok {
-		s.render(w, hr, http.StatusUnauthorized, "message.html", page{Title: "Sign in first", Message: "Issues are shown to members of their organization."})
+		s.render(w, hr, http.StatusUnauthorized, "message.html",
+			page{Title: "Sign in first", Message: "Issues are shown to members of their organization."})
 		return
 	}
 	r := &request{Request: hr, sb: s, user: u, header: w.Header()}

@@ -36,7 +36,8 @@ func (s *Sandbox) ingestRoutes(mux *http.ServeMux) {
 
 func allowAnyOrigin(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Allow-Headers", "x-sentry-auth, x-requested-with, origin, accept, content-type, authentication, authorization, content-encoding")
+	h.Set("Access-Control-Allow-Headers",
+		"x-sentry-auth, x-requested-with, origin, accept, content-type, authentication, authorization, content-encoding")
 	h.Set("Access-Control-Allow-Methods", "POST, OPTIONS")
 	h.Set("Access-Control-Expose-Headers", "x-sentry-error, x-sentry-rate-limits, retry-after")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
@@ -168,8 +169,8 @@ func (s *Sandbox) authorizeKeys(r *http.Request, keys []string) (p project, err 
 	if keys[0] == "" {
 		return p, refuse(http.StatusForbidden, "no key: send it as X-Sentry-Auth, as ?sentry_key= or as the envelope's dsn")
 	}
-	err = s.read().QueryRowContext(r.Context(), "SELECT "+projectColumns+" FROM dsn d JOIN project p ON p.id = d.project WHERE d.public = ? AND p.id = ? AND d.active",
-		keys[0], asID(r.PathValue("project"))).Scan(p.fields()...)
+	err = s.read().QueryRowContext(r.Context(), "SELECT "+projectColumns+` FROM dsn d JOIN project p ON p.id = d.project
+		WHERE d.public = ? AND p.id = ? AND d.active`, keys[0], asID(r.PathValue("project"))).Scan(p.fields()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, refuse(http.StatusForbidden, "the key is unknown or inactive, or belongs to another project")
 	}

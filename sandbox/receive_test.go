@@ -139,6 +139,7 @@ func TestReceive_Refuses(t *testing.T) {
 		{"not gzip", "gzip", strings.NewReader("{}\n"), 400},
 		{"cut off", "gzip", bytes.NewReader(encode(t, "gzip", "{}\n")[:12]), 400},
 		{"an unknown encoding", "lzma", strings.NewReader("{}\n"), 400},
+		{"an item too large", "", strings.NewReader(pack("{}", "event", strings.Repeat(" ", maxItem)+"{}")), 413},
 		{"no envelope", "", strings.NewReader("hello"), 400},
 		{"an event that is no object", "", strings.NewReader(pack("{}", "event", "[]")), 400},
 		{"a transaction without a trace", "", strings.NewReader(pack("{}", "transaction", "{}")), 400},

@@ -11,7 +11,10 @@ const filtered = "[Filtered]"
 var (
 	// secretParts mark a key wherever they stand in it; secretWords only as a
 	// word of it, or "author" and "input_tokens" would be lost.
-	secretParts = []string{"password", "passwd", "secret", "apikey", "privatekey", "credential", "authorization", "accesstoken", "authtoken", "sessionid", "cookie", "csrf", "xsrf"}
+	secretParts = []string{
+		"password", "passwd", "secret", "apikey", "privatekey", "credential", "authorization",
+		"accesstoken", "authtoken", "sessionid", "cookie", "csrf", "xsrf",
+	}
 	secretWords = map[string]bool{"auth": true, "token": true, "session": true, "pwd": true}
 
 	secretInText = regexp.MustCompile(`(?i)\b([\w.-]*(?:password|passwd|secret|api[_-]?key|token|credentials?|session(?:id)?|csrf|auth)=)[^&\s"'<>]+`)

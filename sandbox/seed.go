@@ -32,11 +32,13 @@ func (s *Sandbox) accounts(ctx context.Context, tx *sql.Tx) error {
 			}
 		}
 		for _, p := range o.Projects {
-			err := exec("INSERT INTO project(id, org, slug, name, platform, created) VALUES (?, ?, ?, ?, ?, ?)", p.ID, o.ID, p.Slug, p.Name, p.Platform, created)
+			err := exec("INSERT INTO project(id, org, slug, name, platform, created) VALUES (?, ?, ?, ?, ?, ?)",
+				p.ID, o.ID, p.Slug, p.Name, p.Platform, created)
 			if err != nil {
 				return err
 			}
-			err = exec("INSERT INTO dsn(public, secret, project, name, created) VALUES (?, ?, ?, 'Default', ?)", randomHex(16), randomHex(16), p.ID, created)
+			err = exec("INSERT INTO dsn(public, secret, project, name, created) VALUES (?, ?, ?, 'Default', ?)",
+				randomHex(16), randomHex(16), p.ID, created)
 			if err != nil {
 				return err
 			}
@@ -77,8 +79,8 @@ func (b *batch) step(step seed.Step) error {
 // change does what a person did, in the name of the organization's first member.
 func (b *batch) change(step seed.Step) error {
 	var id, user int64
-	err := b.tx.QueryRowContext(b.ctx, "SELECT issue, (SELECT min(user) FROM member WHERE org = ?) FROM item WHERE event_id = ? AND project = ? AND kind = 'error'",
-		b.project.org, step.Change.EventID, b.project.id).Scan(&id, &user)
+	err := b.tx.QueryRowContext(b.ctx, `SELECT issue, (SELECT min(user) FROM member WHERE org = ?) FROM item
+		WHERE event_id = ? AND project = ? AND kind = 'error'`, b.project.org, step.Change.EventID, b.project.id).Scan(&id, &user)
 	if err != nil {
 		return err
 	}

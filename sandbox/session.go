@@ -17,8 +17,10 @@ const (
 )
 
 func (s *Sandbox) setCookie(w http.ResponseWriter, name, value string, age time.Duration) {
-	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: s.basePath() + "/", MaxAge: int(age.Seconds()), HttpOnly: true,
-		Secure: strings.HasPrefix(s.baseURL(), "https:"), SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: s.basePath() + "/", MaxAge: int(age.Seconds()),
+		HttpOnly: true, Secure: strings.HasPrefix(s.baseURL(), "https:"), SameSite: http.SameSiteLaxMode,
+	})
 }
 
 // signedIn returns the user of the browser's session; ok is false for a
@@ -28,7 +30,8 @@ func (s *Sandbox) signedIn(r *http.Request) (u User, ok bool, err error) {
 	if err != nil {
 		return u, false, nil
 	}
-	err = s.read().QueryRowContext(r.Context(), "SELECT u.id, u.email, u.name, u.username FROM web_session w JOIN user u ON u.id = w.user WHERE w.hash = ? AND w.expires > ?",
+	err = s.read().QueryRowContext(r.Context(), `SELECT u.id, u.email, u.name, u.username
+		FROM web_session w JOIN user u ON u.id = w.user WHERE w.hash = ? AND w.expires > ?`,
 		hashSecret(cookie.Value), seconds(s.now())).Scan(u.fields()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return u, false, nil
@@ -43,7 +46,8 @@ func (s *Sandbox) startSession(w http.ResponseWriter, r *http.Request, u User) e
 		if _, err := tx.ExecContext(r.Context(), "DELETE FROM web_session WHERE expires < ?", seconds(now)); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(r.Context(), "INSERT INTO web_session(hash, user, expires) VALUES (?, ?, ?)", hashSecret(secret), u.ID, seconds(now.Add(sessionLife)))
+		_, err := tx.ExecContext(r.Context(), "INSERT INTO web_session(hash, user, expires) VALUES (?, ?, ?)",
+			hashSecret(secret), u.ID, seconds(now.Add(sessionLife)))
 		return err
 	})
 	if err == nil {

@@ -133,3 +133,25 @@ func TestIngest_TraceHeader(t *testing.T) {
 		t.Errorf("issues %+v", got)
 	}
 }
+
+// BenchmarkIngest: an error event with two frames, through the handler into
+// memory.
+func BenchmarkIngest(b *testing.B) {
+	sb, err := New(b.Context(), Options{Empty: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer sb.Close()
+	dsn, err := sb.DSN(b.Context(), "acme-outdoors", "storefront")
+	if err != nil {
+		b.Fatal(err)
+	}
+	raw := pack(`{"dsn":"`+dsn+`"}`, "event", thrown("E", "v", `{"function":"f","module":"m","in_app":true},{"function":"g","module":"m","in_app":true}`))
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		sb.ServeHTTP(w, httptest.NewRequest("POST", "/api/51001/envelope/", strings.NewReader(raw)))
+		if w.Code != http.StatusOK {
+			b.Fatal(w.Body)
+		}
+	}
+}
