@@ -28,6 +28,7 @@ const applicationID = 0x72686f61
 type SQLiteStore struct {
 	write *sql.DB // one connection: SQLite has one writer anyway, and waiting here is fair
 	read  *sql.DB
+	token *sql.Stmt // runs on every request to a resource, so it is compiled once
 }
 
 // OpenSQLite opens the store at path, making it if there is none, brings it up
@@ -84,6 +85,9 @@ func dataSource(path string, pragmas ...string) string {
 // Close ends all work and closes the file.
 func (s *SQLiteStore) Close() error {
 	var errs []error
+	if s.token != nil {
+		errs = append(errs, s.token.Close())
+	}
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
@@ -99,7 +103,11 @@ func (s *SQLiteStore) prepare(ctx context.Context) error {
 	if err := migrate(ctx, goose.DialectSQLite3, s.write); err != nil {
 		return err
 	}
-	_, err := s.Purge(ctx, time.Now())
+	if _, err := s.Purge(ctx, time.Now()); err != nil {
+		return err
+	}
+	var err error
+	s.token, err = s.read.PrepareContext(ctx, selectToken)
 	return err
 }
 

@@ -175,14 +175,15 @@ func insertAccess(ctx context.Context, tx *sql.Tx, a AccessToken) error {
 	return err
 }
 
+const selectToken = `SELECT access_tokens.resource, access_tokens.scopes, access_tokens.created_at,
+	access_tokens.expires_at, ` + grantColumns + ` FROM access_tokens JOIN grants ON grants.id = grant_id WHERE hash = ?`
+
 func (s *SQLiteStore) Token(ctx context.Context, access Hash) (AccessToken, StoredGrant, error) {
 	a := AccessToken{Hash: access}
 	var scopes string
 	var created, expires int64
 	var row grantRow
-	err := s.read.QueryRowContext(ctx, `SELECT access_tokens.resource, access_tokens.scopes, access_tokens.created_at,
-		access_tokens.expires_at, `+grantColumns+` FROM access_tokens JOIN grants ON grants.id = grant_id WHERE hash = ?`,
-		access[:]).Scan(append([]any{&a.Resource, &scopes, &created, &expires}, row.into()...)...)
+	err := s.token.QueryRowContext(ctx, access[:]).Scan(append([]any{&a.Resource, &scopes, &created, &expires}, row.into()...)...)
 	if err != nil {
 		return AccessToken{}, StoredGrant{}, wrap("get token", err)
 	}
