@@ -9,7 +9,7 @@
 //
 // A Sandbox is safe for concurrent use. Writes go one at a time, readers never
 // wait for them, and two processes may open the same file. It starts no
-// goroutine.
+// goroutine. The HTTP server around it has to set timeouts for reading.
 //
 // There are no passwords. Whoever can reach the sign-in page can sign in as any
 // user, so the sandbox belongs on loopback or behind something that asks who is

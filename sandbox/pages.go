@@ -76,8 +76,11 @@ func (s *Sandbox) renderError(w http.ResponseWriter, r *http.Request, status int
 // first preselected.
 func (s *Sandbox) choose(w http.ResponseWriter, r *http.Request, p page) (page, error) {
 	users, err := s.Users(r.Context())
-	if err != nil || len(users) == 0 {
-		return p, errors.Join(err, errNobody(users))
+	if err != nil {
+		return p, err
+	}
+	if len(users) == 0 {
+		return p, errors.New("the sandbox has no users")
 	}
 	p.Users, p.Chosen, p.Token = users, users[0].ID, s.formToken(w, r)
 	if u, ok, err := s.signedIn(r); err != nil {
@@ -86,13 +89,6 @@ func (s *Sandbox) choose(w http.ResponseWriter, r *http.Request, p page) (page, 
 		p.Chosen = u.ID
 	}
 	return p, nil
-}
-
-func errNobody(users []User) error {
-	if len(users) == 0 {
-		return errors.New("the sandbox has no users")
-	}
-	return nil
 }
 
 func (s *Sandbox) showConsent(w http.ResponseWriter, r *http.Request) {
