@@ -19,17 +19,16 @@
 //
 // # What is kept
 //
-// Codes, access tokens, refresh tokens and client secrets are random and kept
-// only as SHA-256. Upstream tokens and pending authorizations are sealed with
-// a key that the store does not hold. The store alone opens no door.
+// Codes, access tokens, refresh tokens and client secrets are kept only as
+// SHA-256. Upstream tokens and pending authorizations are sealed with a key
+// that the store does not hold. The store alone opens no door.
 //
 // # Concurrency
 //
 // A Server is safe for concurrent use, and so are several on one store. What
 // must happen once (spending a ticket, replacing a refresh token, refreshing
 // an upstream token) is decided by an atomic step of the Store, never by a
-// lock in a process. Two users of a grant never wait for each other's network,
-// except for an upstream refresh, which all callers share.
+// lock in a process. All callers of one grant share one upstream refresh.
 //
 // The package does not limit rates and does not serve the protected-resource
 // metadata (RFC 9728): both belong to whoever serves the resource.

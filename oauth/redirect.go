@@ -70,8 +70,6 @@ func parseRedirectURI(uri string) (*url.URL, error) {
 		return nil, errors.New("it must not have user information")
 	case strings.Contains(u.Host, "%"):
 		return nil, errors.New("its host must not be escaped")
-	case strings.HasSuffix(u.Host, ":") || u.Port() == "0":
-		return nil, errors.New("its port is no port")
 	}
 	return u, nil
 }
