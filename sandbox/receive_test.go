@@ -223,7 +223,7 @@ func TestReceive_SDK(t *testing.T) {
 	span := sentry.StartTransaction(sentry.SetHubOnContext(t.Context(), hub), "GET /tents")
 	span.StartChild("db.query").Finish()
 	span.Finish()
-	if id == nil || !client.Flush(5*time.Second) {
+	if id == nil || !client.Flush(30*time.Second) {
 		t.Fatal("the SDK could not send")
 	}
 	defer client.Close()

@@ -18,7 +18,7 @@ import (
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
 	schemaVersion = 1
-	busyTimeout   = 10 * time.Second // another process may be seeding
+	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
 
