@@ -91,7 +91,7 @@ func explain(err error, cfg *config) error {
 	case errors.Is(err, constraint.ErrUnknown):
 		return fmt.Errorf("organization %q, project %q: %w", cfg.Org, cfg.Project, constraint.ErrUnknown)
 	case errors.Is(err, constraint.ErrUnauthorized):
-		return errors.New("Sentry does not accept the token: make a new one in its user settings")
+		return errors.New("the token is not accepted by Sentry: make a new one in its user settings")
 	case errors.As(err, &moved):
 		return fmt.Errorf("spelled differently in Sentry: use --org %q --project %q", moved.Key.Org(), moved.Key.Project())
 	}
