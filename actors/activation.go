@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/mark3labs/mcp-go/server"
@@ -48,7 +47,7 @@ type activation struct {
 
 	lease    *lease // nil until built
 	building bool
-	retired  bool // out of the directory; answers gone until it stops
+	retired  bool // out of the directory, about to stop
 	waiting  []*acquire
 }
 
@@ -64,7 +63,7 @@ func (a *activation) Receive(c actor.Context) {
 	case *actor.Stopping:
 		a.stopping()
 	case *actor.Stopped:
-		a.stopped(c)
+		a.stopped()
 	}
 }
 
@@ -120,8 +119,8 @@ func (a *activation) built(c actor.Context, m *built) {
 	if m.answer.err != nil {
 		a.node.counts.failures.Add(1)
 		a.node.cfg.Logger.Info("context not activated", "constraint", a.key.Identity(), "error", m.answer.err)
+		a.retire(c) // before the answer: who asks again starts a successor
 		a.reply(m.answer)
-		a.retire(c)
 		return
 	}
 	if a.retired {
@@ -153,21 +152,13 @@ func (a *activation) checkIdle(c actor.Context, m *checkIdle) {
 	a.retire(c)
 }
 
-// retire leaves the directory and stops after the grace. The order matters:
-// whoever still holds this PID must find somebody who answers.
+// retire leaves the directory, so that the next caller starts a successor, and
+// stops. Whoever has asked by then is told that this one is gone: by an answer,
+// or by entry.ended.
 func (a *activation) retire(c actor.Context) {
 	a.retired = true
 	a.node.dir.forget(a.key, a.entry)
-	a.node.retire(c.Self())
-}
-
-// retire poisons the actor after the grace; Shutdown does it earlier.
-func (n *Node) retire(pid *actor.PID) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.retired[pid.Id] = pid
-	root := n.system.Root
-	time.AfterFunc(n.cfg.Grace, func() { root.Poison(pid) })
+	c.Poison(c.Self())
 }
 
 // stopping is the end, by passivation, shutdown or a panic in Receive.
@@ -181,13 +172,10 @@ func (a *activation) stopping() {
 	}
 }
 
-func (a *activation) stopped(c actor.Context) {
-	n := a.node
-	n.mu.Lock()
-	delete(n.retired, c.Self().Id)
-	n.mu.Unlock()
-	n.counts.live.Add(-1)
-	n.running.Done()
+func (a *activation) stopped() {
+	close(a.entry.ended)
+	a.node.counts.live.Add(-1)
+	a.node.running.Done()
 }
 
 func grantOf(ctx context.Context) string {

@@ -31,7 +31,9 @@ type shard struct {
 // entry is one incarnation's place in the directory. A fenced incarnation may
 // still be draining while its successor has an entry of its own.
 type entry struct {
-	pid   *actor.PID            // fixed before anybody else sees the entry
+	pid   *actor.PID    // fixed before anybody else sees the entry
+	ended chan struct{} // closed when the activation has stopped
+
 	lease atomic.Pointer[lease] // nil until the server is built
 }
 
@@ -61,21 +63,21 @@ func (d *directory) cached(key constraint.Key) *lease {
 
 // place returns key's activation and starts one where there is none; false
 // when the directory is full.
-func (d *directory) place(key constraint.Key) (*actor.PID, bool) {
+func (d *directory) place(key constraint.Key) (*entry, bool) {
 	s := d.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.m[key]; e != nil {
-		return e.pid, true
+		return e, true
 	}
 	if d.size.Add(1) > d.max {
 		d.size.Add(-1)
 		return nil, false
 	}
-	e := &entry{}
+	e := &entry{ended: make(chan struct{})}
 	e.pid = d.spawn(key, e)
 	s.m[key] = e
-	return e.pid, true
+	return e, true
 }
 
 // forget removes e, but not a successor that has taken its place.

@@ -21,8 +21,8 @@
 //   - Whoever holds a lease keeps the activation: passivation fences first, and
 //     the fence fails while anything is in flight.
 //   - Nobody is lost in between: after the fence the activation leaves the
-//     directory, answers "gone" for Config.Grace, and only then stops. A message
-//     that met a stopped mailbox would vanish without a trace.
+//     directory and stops, and whoever had asked it learns that it has stopped
+//     and asks the successor. No clock is involved.
 //   - A failed activation fails only the callers who share the credential that
 //     failed; the others activate with their own.
 //   - Receive returns at once. Sentry is asked in a goroutine of its own.

@@ -27,7 +27,6 @@ type Config struct {
 	NewServer func(ctx context.Context, key constraint.Key) (*server.MCPServer, error)
 
 	Idle        time.Duration // without a request for so long, a context passivates; 15 minutes
-	Grace       time.Duration // for so long a passivated activation still answers "gone"; 2 seconds
 	Activation  time.Duration // the longest that NewServer may take; 20 seconds
 	MaxContexts int           // contexts in memory; 100 000. One more is refused
 	MaxInFlight int           // requests and open streams in one context; 256. One more is refused
@@ -48,7 +47,6 @@ func (cfg Config) withDefaults() Config {
 		}
 	}
 	set(&cfg.Idle, 15*time.Minute)
-	set(&cfg.Grace, 2*time.Second)
 	set(&cfg.Activation, 20*time.Second)
 	limit(&cfg.MaxContexts, 100_000)
 	limit(&cfg.MaxInFlight, 256)
@@ -74,9 +72,6 @@ type Node struct {
 	sweeper sync.WaitGroup     // the sweeper
 	builds  sync.WaitGroup     // goroutines in activation.build
 	running sync.WaitGroup     // actors, from spawn to Stopped
-
-	mu      sync.Mutex
-	retired map[string]*actor.PID // answering "gone", by pid.Id
 }
 
 // Start makes a node of one: an actor system, and nothing that listens.
@@ -91,7 +86,6 @@ func Start(cfg Config) (*Node, error) {
 		system:   newSystem(cfg.Logger),
 		building: make(chan struct{}, cfg.MaxBuilding),
 		stop:     cancel,
-		retired:  map[string]*actor.PID{},
 	}
 	n.dir = newDirectory(cfg.MaxContexts, n.spawn)
 	n.sweeper.Go(func() { n.sweep(ctx) }) // ends with Shutdown
@@ -149,11 +143,11 @@ func (n *Node) lease(ctx context.Context, key constraint.Key) (*lease, error) {
 func (n *Node) leaseFromActor(ctx context.Context, key constraint.Key) (*lease, error) {
 	caller, _ := constraint.CallerFrom(ctx)
 	for range maxRounds {
-		pid, ok := n.dir.place(key)
+		e, ok := n.dir.place(key)
 		if !ok {
 			return nil, n.refuse("this server holds as many contexts as it may")
 		}
-		got, err := n.ask(ctx, pid, key)
+		got, err := n.ask(ctx, e, key)
 		switch {
 		case err != nil:
 			return nil, err
@@ -172,21 +166,25 @@ func (n *Node) leaseFromActor(ctx context.Context, key constraint.Key) (*lease, 
 	return nil, n.refuse("the context is changing hands")
 }
 
-// ask sends acquire and waits for the answer or the end of ctx. A reply channel
-// rather than a Proto.Actor future: futures know no ctx.
-func (n *Node) ask(ctx context.Context, pid *actor.PID, key constraint.Key) (answer, error) {
+// ask sends acquire and waits for the answer, the end of the activation or the
+// end of ctx. A message that meets a stopping mailbox vanishes without a trace,
+// which is why the end of the activation is waited for as well. A reply channel
+// rather than a Proto.Actor future: futures know no ctx, and have a timeout.
+func (n *Node) ask(ctx context.Context, e *entry, key constraint.Key) (answer, error) {
 	m := &acquire{ctx: ctx, key: key, reply: make(chan answer, 1)}
-	n.system.Root.Send(pid, m)
-	// An actor that died with the message in its mailbox never answers.
-	lost := time.NewTimer(n.cfg.Activation + 5*time.Second)
-	defer lost.Stop()
+	n.system.Root.Send(e.pid, m)
 	select {
 	case got := <-m.reply:
 		return got, nil
 	case <-ctx.Done():
 		return answer{}, ctx.Err()
-	case <-lost.C:
-		return answer{}, n.refuse("the context does not answer")
+	case <-e.ended:
+		select {
+		case got := <-m.reply: // it answered before it ended
+			return got, nil
+		default:
+			return answer{}, nil
+		}
 	}
 }
 
@@ -226,11 +224,6 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	for _, e := range n.dir.entries() {
 		n.system.Root.Poison(e.pid)
 	}
-	n.mu.Lock()
-	for _, pid := range n.retired {
-		n.system.Root.Poison(pid)
-	}
-	n.mu.Unlock()
 
 	stopped := make(chan struct{})
 	go func() { // ends when the last actor and the last build have ended

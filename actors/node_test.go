@@ -286,9 +286,9 @@ func TestNode_PanicInReceive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pid, _ := n.dir.place(key)
-	n.system.Root.Send(pid, (*checkIdle)(nil)) // panics in checkIdle
-	<-h.(*lease).streams.Done()                // the supervisor has stopped the actor
+	e, _ := n.dir.place(key)
+	n.system.Root.Send(e.pid, (*checkIdle)(nil)) // panics in checkIdle
+	<-h.(*lease).streams.Done()                  // the supervisor has stopped the actor
 	release()
 	if got, err := where(t.Context(), n, key); err != nil || !strings.Contains(got, "at 1:acme:") {
 		t.Errorf("after the panic: %q, %v", got, err)
@@ -336,7 +336,7 @@ func TestNode_Passivate(t *testing.T) {
 // TestNode_PassivateLosesNobody passivates as fast as it can under traffic, and
 // goes on until that has met it often enough.
 func TestNode_PassivateLosesNobody(t *testing.T) {
-	n := start(t, Config{Idle: time.Hour, Grace: 50 * time.Millisecond})
+	n := start(t, Config{Idle: time.Hour})
 	defer shutdown(t, n)
 	ctx, cancel := context.WithCancel(t.Context())
 	var sweeps sync.WaitGroup
@@ -371,7 +371,7 @@ func TestNode_ReturnsMemoryAndGoroutines(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	n := start(t, Config{Idle: time.Hour, Grace: time.Millisecond})
+	n := start(t, Config{Idle: time.Hour})
 	defer shutdown(t, n)
 	cycle := func() {
 		for i := range contexts {

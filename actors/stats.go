@@ -5,7 +5,7 @@ import "sync/atomic"
 // Stats is a picture of the node's contexts.
 type Stats struct {
 	Contexts     int    // in the directory: active, or being activated
-	Actors       int    // running actors, those that still answer "gone" included
+	Actors       int    // running actors, those that are just stopping included
 	Activations  uint64 // since the start, as the following
 	Failures     uint64 // activations that failed, by Sentry's answer or without one
 	Passivations uint64
