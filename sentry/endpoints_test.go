@@ -153,3 +153,24 @@ func TestClient_ValidateEvents(t *testing.T) {
 		}
 	})
 }
+
+func TestClient_fieldKeys(t *testing.T) {
+	c := newTestClient(t, "https://host", serve(map[string]string{
+		"/api/0/organizations/acme/tags/":                   `[{"key":"server_name","name":"Server Name"},{"name":"old"},{}]`,
+		"/api/0/organizations/acme/trace-items/attributes/": `[{"key":"tags[step,number]","name":"step","attributeType":"number"},{"key":"span.op"}]`,
+	}))
+	tags, err := c.Tags(t.Context(), "acme", FieldSearch{Dataset: "errors"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Field{{Key: "server_name"}, {Key: "old"}}, tags); diff != "" {
+		t.Errorf("tags (-want +got):\n%s", diff)
+	}
+	attributes, err := c.TraceItemAttributes(t.Context(), "acme", FieldSearch{Dataset: "spans"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Field{{Key: "step", Type: "number"}, {Key: "span.op"}}, attributes); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+}

@@ -7,7 +7,7 @@ import (
 
 // Field is something that a search can name.
 type Field struct {
-	Key  string
+	Key  string // as a search writes it
 	Type string // string, number, boolean; "" where Sentry does not say
 }
 
@@ -32,33 +32,43 @@ func (c *Client) Tags(ctx context.Context, org string, s FieldSearch) ([]Field, 
 	s.Contains = ""
 	q := s.values("dataset")
 	q.Set("useCache", "1")
-	return c.fields(ctx, request{op: "list tags", path: []string{"organizations", org, "tags"}, query: q})
+	list, err := c.fields(ctx, request{op: "list tags", path: []string{"organizations", org, "tags"}, query: q})
+	return named(list, func(f field) Text { return firstText(f.Key, f.Name) }), err
 }
 
 // TraceItemAttributes lists the attributes that spans, logs or metrics have.
 // Older servers have no such endpoint: the error is then ErrNotFound.
 func (c *Client) TraceItemAttributes(ctx context.Context, org string, s FieldSearch) ([]Field, error) {
-	return c.fields(ctx, request{
+	list, err := c.fields(ctx, request{
 		op:    "list attributes",
 		path:  []string{"organizations", org, "trace-items", "attributes"},
 		query: s.values("itemType"),
 	})
+	return named(list, func(f field) Text { return firstText(f.Name, f.Key) }), err
 }
 
-func (c *Client) fields(ctx context.Context, r request) ([]Field, error) {
-	var list []struct {
-		Key  Text `json:"key"`
-		Name Text `json:"name"`
-		Type Text `json:"attributeType"`
-	}
-	if _, err := c.call(ctx, r, &list); err != nil {
-		return nil, err
-	}
+// field is what both endpoints answer, but they mean opposite things: a tag is
+// searched by its key and has a label for a name (server_name, Server Name); an
+// attribute is searched by its name and has a typed form for a key (step,
+// tags[step,number]).
+type field struct {
+	Key  Text `json:"key"`
+	Name Text `json:"name"`
+	Type Text `json:"attributeType"`
+}
+
+func (c *Client) fields(ctx context.Context, r request) ([]field, error) {
+	var list []field
+	_, err := c.call(ctx, r, &list)
+	return list, err
+}
+
+func named(list []field, name func(field) Text) []Field {
 	found := make([]Field, 0, len(list))
 	for _, f := range list {
-		if name := firstText(f.Name, f.Key); name != "" {
-			found = append(found, Field{Key: string(name), Type: string(f.Type)})
+		if key := name(f); key != "" {
+			found = append(found, Field{Key: string(key), Type: string(f.Type)})
 		}
 	}
-	return found, nil
+	return found
 }

@@ -334,6 +334,18 @@ func TestSearchEvents(t *testing.T) {
 	}
 }
 
+// A hint names what a search takes, not the label of a page.
+func TestSearchEvents_hint(t *testing.T) {
+	w := newWorld(t)
+	org := w.as(mara, outdoors, "")
+	none := org.must("search_events", args{"query": "environment:nowhere", "period": "90d"})
+	wantAll(t, none, "No rows match")
+	if strings.Contains(none, "Did you mean") {
+		t.Errorf("a right key is corrected:\n%s", none)
+	}
+	wantAll(t, org.must("search_events", args{"query": "enviroment:production", "period": "90d"}), "Did you mean `environment`?")
+}
+
 func TestGetSentryResource(t *testing.T) {
 	w := newWorld(t)
 	org := w.as(mara, outdoors, "")
