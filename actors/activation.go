@@ -46,6 +46,7 @@ type activation struct {
 	entry *entry
 
 	lease    *lease // nil until built
+	opened   bool   // built, or failed to be
 	building bool
 	retired  bool // out of the directory, about to stop
 	waiting  []*acquire
@@ -114,8 +115,17 @@ func (n *Node) newServer(ctx context.Context, key constraint.Key) (s *server.MCP
 	return n.cfg.NewServer(ctx, key)
 }
 
+// open is called once, when it is known whether there is such a context.
+func (a *activation) open() {
+	if !a.opened {
+		a.opened = true
+		a.node.dir.opening.end(a.key.User())
+	}
+}
+
 func (a *activation) built(c actor.Context, m *built) {
 	a.building = false
+	a.open()
 	if m.answer.err != nil {
 		a.node.counts.failures.Add(1)
 		a.node.cfg.Logger.Info("context not activated", "constraint", a.key.Identity(), "error", m.answer.err)
@@ -129,7 +139,7 @@ func (a *activation) built(c actor.Context, m *built) {
 	}
 	a.node.counts.activations.Add(1)
 	a.node.cfg.Logger.Debug("context activated", "constraint", a.key.Identity())
-	a.lease = newLease(a.key, newTransport(m.server, a.node.cfg), a.node.cfg.MaxInFlight)
+	a.lease = newLease(a.key, newTransport(m.server, a.node.cfg), a.node.cfg)
 	a.entry.lease.Store(a.lease)
 	a.reply(answer{lease: a.lease})
 }
@@ -163,6 +173,7 @@ func (a *activation) retire(c actor.Context) {
 
 // stopping is the end, by passivation, shutdown or a panic in Receive.
 func (a *activation) stopping() {
+	a.open()
 	a.retired = true
 	a.node.dir.forget(a.key, a.entry)
 	a.reply(answer{})

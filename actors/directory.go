@@ -19,8 +19,37 @@ type directory struct {
 	max   int64
 	spawn func(constraint.Key, *entry) *actor.PID
 
-	size   atomic.Int64
-	shards [shards]shard
+	size    atomic.Int64
+	opening opening
+	shards  [shards]shard
+}
+
+// opening counts, per user, the activations that have not been built yet. It
+// keeps one user who asks for contexts that do not exist from taking the places
+// of all others; what has been built is known to exist.
+type opening struct {
+	max int
+
+	mu sync.Mutex // taken inside shard.mu
+	n  map[string]int
+}
+
+func (o *opening) begin(user string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.n[user] >= o.max {
+		return false
+	}
+	o.n[user]++
+	return true
+}
+
+func (o *opening) end(user string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.n[user]--; o.n[user] <= 0 {
+		delete(o.n, user)
+	}
 }
 
 type shard struct {
@@ -37,8 +66,8 @@ type entry struct {
 	lease atomic.Pointer[lease] // nil until the server is built
 }
 
-func newDirectory(limit int, spawn func(constraint.Key, *entry) *actor.PID) *directory {
-	d := &directory{seed: maphash.MakeSeed(), max: int64(limit), spawn: spawn}
+func newDirectory(limit, perUser int, spawn func(constraint.Key, *entry) *actor.PID) *directory {
+	d := &directory{seed: maphash.MakeSeed(), max: int64(limit), spawn: spawn, opening: opening{max: perUser, n: map[string]int{}}}
 	for i := range d.shards {
 		d.shards[i].m = map[constraint.Key]*entry{}
 	}
@@ -61,23 +90,28 @@ func (d *directory) cached(key constraint.Key) *lease {
 	return e.lease.Load()
 }
 
-// place returns key's activation and starts one where there is none; false
-// when the directory is full.
-func (d *directory) place(key constraint.Key) (*entry, bool) {
+// place returns key's activation and starts one where there is none, or says
+// why it does not. Whoever starts one calls opening.end when it has been built
+// or has failed.
+func (d *directory) place(key constraint.Key) (e *entry, refused string) {
 	s := d.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.m[key]; e != nil {
-		return e, true
+		return e, ""
+	}
+	if !d.opening.begin(key.User()) {
+		return nil, "too many contexts of this user are being opened at once"
 	}
 	if d.size.Add(1) > d.max {
 		d.size.Add(-1)
-		return nil, false
+		d.opening.end(key.User())
+		return nil, "this server holds as many contexts as it may"
 	}
-	e := &entry{ended: make(chan struct{})}
+	e = &entry{ended: make(chan struct{})}
 	e.pid = d.spawn(key, e)
 	s.m[key] = e
-	return e, true
+	return e, ""
 }
 
 // forget removes e, but not a successor that has taken its place.

@@ -16,24 +16,26 @@ import (
 const fenced = -1 << 40
 
 // lease is what an activation hands out: its handler, counted. There is one per
-// incarnation, shared by all its requests; only the two atomics change.
+// incarnation, shared by all its requests; only the atomics change.
 type lease struct {
 	key       constraint.Key
 	transport *transport
-	limit     int64
+	limit     int64 // of requests, streams included
+	maxOpen   int64 // of streams
 	releaser  func()
 
 	streams, calls       context.Context // end the requests of their sort
 	endStreams, endCalls context.CancelFunc
 
 	state    atomic.Int64 // requests in flight; negative when fenced
+	open     atomic.Int64 // streams among them
 	lastUsed atomic.Int64 // Unix nanoseconds of the last release
 	drained  chan struct{}
 	once     sync.Once
 }
 
-func newLease(key constraint.Key, t *transport, limit int) *lease {
-	l := &lease{key: key, transport: t, limit: int64(limit), drained: make(chan struct{})}
+func newLease(key constraint.Key, t *transport, cfg Config) *lease {
+	l := &lease{key: key, transport: t, limit: int64(cfg.MaxInFlight), maxOpen: int64(cfg.MaxStreams), drained: make(chan struct{})}
 	l.releaser = l.release
 	l.streams, l.endStreams = context.WithCancel(context.Background())
 	l.calls, l.endCalls = context.WithCancel(context.Background())
@@ -106,7 +108,18 @@ func (l *lease) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	life := l.calls
 	if isStream(r) {
+		// Counted apart, so that streams cannot take the place of calls.
+		defer l.open.Add(-1)
+		if l.open.Add(1) > l.maxOpen {
+			w.Header().Set("Retry-After", "1")
+			writeError(w, http.StatusServiceUnavailable, "too many open streams in this context")
+			return
+		}
 		life = l.streams
+		if caller, _ := constraint.CallerFrom(ctx); !caller.Expires.IsZero() {
+			ctx, cancel = context.WithDeadline(ctx, caller.Expires)
+			defer cancel()
+		}
 	}
 	defer context.AfterFunc(life, cancel)()
 	l.transport.ServeHTTP(w, r.WithContext(ctx))

@@ -30,8 +30,10 @@ type Config struct {
 	Activation  time.Duration // the longest that NewServer may take; 20 seconds
 	MaxContexts int           // contexts in memory; 100 000. One more is refused
 	MaxInFlight int           // requests and open streams in one context; 256. One more is refused
+	MaxStreams  int           // of these, open streams; 64. One more is refused
 	MaxSessions int           // legacy sessions in one context; 64. One more ends the least recently used
 	MaxBuilding int           // activations that ask Sentry at the same time; 64. One more waits
+	MaxOpening  int           // contexts that one user may be opening at the same time; 8. One more is refused
 	Logger      *slog.Logger  // nil: nothing is logged
 }
 
@@ -50,8 +52,10 @@ func (cfg Config) withDefaults() Config {
 	set(&cfg.Activation, 20*time.Second)
 	limit(&cfg.MaxContexts, 100_000)
 	limit(&cfg.MaxInFlight, 256)
+	limit(&cfg.MaxStreams, 64)
 	limit(&cfg.MaxSessions, 64)
 	limit(&cfg.MaxBuilding, 64)
+	limit(&cfg.MaxOpening, 8)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -87,7 +91,7 @@ func Start(cfg Config) (*Node, error) {
 		building: make(chan struct{}, cfg.MaxBuilding),
 		stop:     cancel,
 	}
-	n.dir = newDirectory(cfg.MaxContexts, n.spawn)
+	n.dir = newDirectory(cfg.MaxContexts, cfg.MaxOpening, n.spawn)
 	n.sweeper.Go(func() { n.sweep(ctx) }) // ends with Shutdown
 	return n, nil
 }
@@ -143,9 +147,9 @@ func (n *Node) lease(ctx context.Context, key constraint.Key) (*lease, error) {
 func (n *Node) leaseFromActor(ctx context.Context, key constraint.Key) (*lease, error) {
 	caller, _ := constraint.CallerFrom(ctx)
 	for range maxRounds {
-		e, ok := n.dir.place(key)
-		if !ok {
-			return nil, n.refuse("this server holds as many contexts as it may")
+		e, why := n.dir.place(key)
+		if why != "" {
+			return nil, n.refuse(why)
 		}
 		got, err := n.ask(ctx, e, key)
 		switch {

@@ -3,6 +3,7 @@ package constraint
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // Caller is the verified holder of the token that a request brought: what they
@@ -12,7 +13,9 @@ type Caller struct {
 	User     string   // Sentry's id of the user, the same as the key's
 	Grant    string   // names the credential that tools use; opaque, not a secret
 	Resource string   // RFC 8707: the MCP URL that the token is good for
-	Skills   []string // what the user consented to; sorted, not to be changed
+	Skills   []string // what the user consented to; not to be changed
+
+	Expires time.Time // of the token, and of streams that it opens; zero: never
 }
 
 // Has reports whether the user consented to the skill.
