@@ -64,6 +64,5 @@ func (rt *router) challenge(w http.ResponseWriter, resource, code, message strin
 		parts = append(parts, `scope="`+strings.Join(rt.DefaultScopes, " ")+`"`)
 	}
 	w.Header().Set("WWW-Authenticate", "Bearer "+strings.Join(parts, ", "))
-	w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate")
 	writeError(w, http.StatusUnauthorized, message)
 }

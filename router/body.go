@@ -6,40 +6,89 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
-// bodyTime is how long a client may take to send its body.
+// bodyTime is how long a client may take to send its body, on every route.
 const bodyTime = 30 * time.Second
 
-// readBody reads the whole body, at most MaxBody bytes in at most bodyTime,
-// before anything is activated for it, or answers itself. mcp-go would read it
-// without either bound.
-func (rt *router) readBody(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
+// bodies bounds what is held in memory of requests: in all, and per user.
+type bodies struct {
+	maxBytes   int64
+	maxPerUser int
+
+	mu      sync.Mutex // guards the rest
+	bytes   int64
+	perUser map[string]int
+}
+
+func (b *bodies) begin(user string, size int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.bytes+size > b.maxBytes || b.perUser[user] >= b.maxPerUser {
+		return false
+	}
+	b.bytes += size
+	b.perUser[user]++
+	return true
+}
+
+func (b *bodies) end(user string, size int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bytes -= size
+	if b.perUser[user]--; b.perUser[user] <= 0 {
+		delete(b.perUser, user)
+	}
+}
+
+// readBody reads the whole body before anything is activated for it, or answers
+// itself. mcp-go would read it without any bound. The memory is given back by
+// done, which is never nil.
+func (rt *router) readBody(w http.ResponseWriter, r *http.Request, user string) (read *http.Request, done func(), ok bool) {
 	if r.Method != http.MethodPost {
-		return r, true
+		return r, func() {}, true
 	}
-	if r.ContentLength > rt.MaxBody {
+	size := r.ContentLength
+	if size < 0 {
+		size = rt.MaxBody // not told: the most it can become
+	}
+	if size > rt.MaxBody {
 		rt.tooLarge(w)
-		return nil, false
+		return nil, func() {}, false
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // not every ResponseWriter can
+	if !rt.bodies.begin(user, size) {
+		retryAfter(w, time.Second)
+		writeError(w, http.StatusServiceUnavailable, "too many requests are being received at once")
+		return nil, func() {}, false
+	}
+	done = func() { rt.bodies.end(user, size) }
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rt.MaxBody))
-	// A deadline left in place would look like a disconnect to a long call.
-	_ = control.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		rt.tooLarge(w)
-		return nil, false
+		return nil, done, false
 	case err != nil:
 		writeError(w, http.StatusRequestTimeout, "the body did not arrive whole")
-		return nil, false
+		return nil, done, false
 	}
-	read := r.WithContext(r.Context())
+	// Left in place, the deadline would look like a disconnect to a long call.
+	// It is lifted only now: an answer to half a body is sent after the rest has
+	// been read away, for which the deadline must still hold.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	read = r.WithContext(r.Context())
 	read.Body = io.NopCloser(bytes.NewReader(body))
-	return read, true
+	return read, done, true
+}
+
+// limitBodyTime sets the deadline for all routes, those included that never
+// look at the body: net/http reads it away before it answers.
+func limitBodyTime(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // not every ResponseWriter can
+	}
 }
 
 func (rt *router) tooLarge(w http.ResponseWriter) {

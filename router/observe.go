@@ -20,6 +20,7 @@ func (rt *router) observe(next http.Handler) http.Handler {
 		begin := time.Now()
 		note := &note{id: strings.ToLower(rand.Text()[:16])}
 		w.Header().Set("X-Request-Id", note.id)
+		limitBodyTime(w, r)
 		rec := &recorder{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -13,8 +14,12 @@ import (
 
 // serve is the way of a request on an MCP URL.
 func (rt *router) serve(w http.ResponseWriter, r *http.Request) {
-	if !rt.originAllowed(r) {
-		writeError(w, http.StatusForbidden, "requests from this origin are not allowed")
+	if !rt.admitOrigin(w, r) {
+		return
+	}
+	if !strings.Contains(corsMethods, r.Method) {
+		w.Header().Set("Allow", corsMethods)
+		writeError(w, http.StatusMethodNotAllowed, "MCP uses "+corsMethods)
 		return
 	}
 	org, project := mux.Vars(r)["org"], mux.Vars(r)["project"]
@@ -33,7 +38,8 @@ func (rt *router) serve(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusInternalServerError, "this sign-in cannot be used here")
 		return
 	}
-	r, ok = rt.readBody(w, r)
+	r, done, ok := rt.readBody(w, r, caller.User)
+	defer done()
 	if !ok {
 		return
 	}

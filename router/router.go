@@ -6,10 +6,11 @@
 // The order of the checks on an MCP URL, each in a file of its own:
 //
 //	origin.go   a foreign Origin                  403
+//	route.go    another method                    405
 //	route.go    a slug that cannot be one         400
 //	auth.go     no token, or a bad one            401 with the challenge
 //	auth.go     a token for another URL           401
-//	body.go     too large a body, or too slow     413, 408
+//	body.go     too large, too slow, too many     413, 408, 503
 //	route.go    Directory.Acquire                 404, 401, 503
 //
 // Nothing before the token tells what exists. A Handler is safe for concurrent
@@ -57,7 +58,7 @@ type Config struct {
 	Public map[string]http.Handler
 
 	Origins []string                    // allowed beside PublicURL's own
-	MaxBody int64                       // bytes; zero: 4 MiB
+	MaxBody int64                       // bytes of one body on an MCP URL; zero: 1 MiB
 	Ready   func(context.Context) error // nil: always ready
 	Home    http.Handler                // at "/"; nil: 404
 	Logger  *slog.Logger                // nil: nothing is logged
@@ -66,17 +67,28 @@ type Config struct {
 type router struct {
 	Config
 	origins []string
+	bodies  bodies
 }
+
+// What is held of bodies on MCP URLs until they have been answered.
+const (
+	maxBodies     = 256 << 20 // bytes
+	maxUserBodies = 64
+)
 
 // New returns the handler of everything that is served.
 func New(cfg Config) http.Handler {
 	if cfg.MaxBody == 0 {
-		cfg.MaxBody = 4 << 20
+		cfg.MaxBody = 1 << 20
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	rt := &router{Config: cfg, origins: append(slices.Clone(cfg.Origins), originOf(cfg.PublicURL))}
+	rt := &router{
+		Config:  cfg,
+		origins: append(slices.Clone(cfg.Origins), originOf(cfg.PublicURL)),
+		bodies:  bodies{maxBytes: maxBodies, maxPerUser: maxUserBodies, perUser: map[string]int{}},
+	}
 
 	// UseEncodedPath: %2F is not a separator. SkipClean: a path is taken as it
 	// came, because a redirected POST loses its body.
@@ -86,6 +98,7 @@ func New(cfg Config) http.Handler {
 	for path, h := range cfg.Public {
 		if prefix, below := strings.CutSuffix(path, "/"); below {
 			m.PathPrefix(path).Handler(http.StripPrefix(prefix, h))
+			m.Path(prefix).Handler(http.RedirectHandler(path, http.StatusPermanentRedirect))
 			continue
 		}
 		m.Path(path).Handler(h)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -89,7 +91,7 @@ func newTestRouter(log io.Writer) http.Handler {
 }
 
 // shown are the headers that a recorded answer holds, where they are set.
-var shown = []string{"Content-Type", "Www-Authenticate", "Access-Control-Allow-Origin", "Retry-After", "Allow", "Cache-Control"}
+var shown = []string{"Content-Type", "Www-Authenticate", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Retry-After", "Allow", "Location", "Cache-Control"}
 
 // TestExchanges plays testdata/*.txtar: requests and the answers to them, in
 // pairs, each below a sentence that says what it is about.
@@ -239,6 +241,81 @@ func TestChunkedBody(t *testing.T) {
 		if w.Code != tt.want {
 			t.Errorf("%d bytes without a Content-Length: %d, want %d", tt.size, w.Code, tt.want)
 		}
+	}
+}
+
+// TestSlowBody holds back half of a body on every sort of route: each must be
+// answered and its connection given up when the time is over.
+func TestSlowBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &http.Server{Handler: newTestRouter(io.Discard)}
+		for request, want := range map[string]string{
+			"POST /mcp HTTP/1.1\r\nAuthorization: Bearer ann-everything": "408",
+			"POST /mcp HTTP/1.1":         "401",
+			"POST /oauth/token HTTP/1.1": "200",
+			"POST /nowhere HTTP/1.1":     "404",
+			"DELETE /mcp HTTP/1.1":       "401",
+		} {
+			client, conn := net.Pipe()
+			served := make(chan struct{})
+			go func() {
+				defer close(served)
+				_ = server.Serve(&oneConn{conn: conn})
+			}()
+			go fmt.Fprintf(client, "%s\r\nHost: h\r\nContent-Length: 60\r\n\r\n{", request)
+			begin := time.Now()
+			answer, err := http.ReadResponse(bufio.NewReader(client), nil)
+			if err != nil || !strings.HasPrefix(answer.Status, want) {
+				t.Errorf("%q: %v, %v, want %s", request, answer, err, want)
+			}
+			if took := time.Since(begin); took > bodyTime+time.Second {
+				t.Errorf("%q: answered after %s", request, took)
+			}
+			client.Close()
+			<-served
+		}
+		server.Close()
+	})
+}
+
+// oneConn is a listener with one connection.
+type oneConn struct{ conn net.Conn }
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if conn := l.conn; conn != nil {
+		l.conn = nil
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+func (l *oneConn) Close() error   { return nil }
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestBodies holds as many bodies as one user may, and one more.
+func TestBodies(t *testing.T) {
+	b := bodies{maxBytes: 100, maxPerUser: 2, perUser: map[string]int{}}
+	for _, tt := range []struct {
+		user string
+		size int64
+		want bool
+		why  string
+	}{
+		{"ann", 10, true, "the first"},
+		{"ann", 10, true, "the second"},
+		{"ann", 10, false, "more than one user may"},
+		{"bob", 81, false, "more than there is room for"},
+		{"bob", 80, true, "all that is left"},
+		{"eve", 1, false, "no room"},
+	} {
+		if got := b.begin(tt.user, tt.size); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.why, got, tt.want)
+		}
+	}
+	b.end("ann", 10)
+	b.end("ann", 10)
+	b.end("bob", 80)
+	if b.bytes != 0 || len(b.perUser) != 0 {
+		t.Errorf("%d bytes and %d users are left", b.bytes, len(b.perUser))
 	}
 }
 
