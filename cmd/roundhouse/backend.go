@@ -44,10 +44,10 @@ func openSentry(cfg *config) (*backend, error) {
 		}
 		pem, err := os.ReadFile(cfg.SentryCAFile)
 		if err != nil {
-			return nil, fmt.Errorf("--sentry-ca-file: %w", err)
+			return nil, usageError{fmt.Errorf("--sentry-ca-file: %w", err)}
 		}
 		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--sentry-ca-file: no certificate in %s", cfg.SentryCAFile)
+			return nil, usageError{fmt.Errorf("--sentry-ca-file: no certificate in %s", cfg.SentryCAFile)}
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
@@ -86,10 +86,11 @@ func openSandbox(ctx context.Context, dir, baseURL string, logger *slog.Logger) 
 	}, nil
 }
 
-// register makes Roundhouse an OAuth application of the embedded sandbox, whose
-// sign-ins return to callback.
-func (b *backend) register(ctx context.Context, callback string) error {
-	app, err := b.sandbox.EnsureApp(ctx, "roundhouse", callback)
+// register makes the server at publicURL an OAuth application of the embedded
+// sandbox. Its name holds the URL, so that a second server on the same data gets
+// an application of its own instead of a new secret for the first one's.
+func (b *backend) register(ctx context.Context, publicURL string) error {
+	app, err := b.sandbox.EnsureApp(ctx, "roundhouse at "+publicURL, publicURL+"/oauth/callback")
 	if err != nil {
 		return fmt.Errorf("register in the sandbox: %w", err)
 	}

@@ -16,21 +16,16 @@ func checkServe(c *config) error {
 	if err := checkAddr(c.Addr); err != nil {
 		return err
 	}
-	if c.PublicURL != "" {
-		u, err := url.Parse(c.PublicURL)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-			return fmt.Errorf("--public-url %q is not of the form https://host or https://host:port", c.PublicURL)
-		}
-		if u.Scheme == "http" && !isLoopback(u.Hostname()) {
-			return fmt.Errorf("--public-url %q must be https: tokens travel on it", c.PublicURL)
-		}
-		c.PublicURL = u.Scheme + "://" + strings.ToLower(u.Host)
-	} else if !loopbackAddr(c.Addr) {
-		return fmt.Errorf("--addr %s is not on loopback: give --public-url, the https URL at which clients reach it", c.Addr)
+	if c.SentryURL == "" && !loopbackAddr(c.Addr) {
+		return fmt.Errorf("--addr %s is not on loopback: the sandbox lets anybody sign in as anybody; give --sentry-url, or listen on 127.0.0.1", c.Addr)
+	}
+	if err := c.checkPublicURL(); err != nil {
+		return err
+	}
+	if err := checkOrigins(c.AllowedOrigins); err != nil {
+		return err
 	}
 	switch {
-	case c.SentryURL == "" && !loopbackAddr(c.Addr):
-		return fmt.Errorf("--addr %s is not on loopback: the sandbox lets anybody sign in as anybody; give --sentry-url, or listen on 127.0.0.1", c.Addr)
 	case c.SentryURL != "" && (c.SentryClientID == "" || c.SentryClientSecret == ""):
 		return errors.New("--sentry-url needs --sentry-client-id and --sentry-client-secret, of an OAuth application registered there")
 	case c.SentryURL == "" && (c.SentryClientID != "" || c.SentryClientSecret != ""):
@@ -39,8 +34,55 @@ func checkServe(c *config) error {
 		return fmt.Errorf("--max-contexts %d must be at least 1", c.MaxContexts)
 	case c.Idle < time.Second:
 		return fmt.Errorf("--idle %s must be at least 1s", c.Idle)
+	case c.Drain < 0:
+		return fmt.Errorf("--drain %s must not be negative", c.Drain)
 	}
 	return checkSentryURL(c.SentryURL)
+}
+
+func (c *config) checkPublicURL() error {
+	if c.PublicURL == "" {
+		if !loopbackAddr(c.Addr) {
+			return fmt.Errorf("--addr %s is not on loopback: give --public-url, the https URL at which clients reach it", c.Addr)
+		}
+		return nil
+	}
+	u, err := url.Parse(c.PublicURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return fmt.Errorf("--public-url %q is not of the form https://host or https://host:port", c.PublicURL)
+	}
+	if !isLoopback(u.Hostname()) {
+		if u.Scheme == "http" {
+			return fmt.Errorf("--public-url %q must be https: tokens travel on it", c.PublicURL)
+		}
+		if c.SentryURL == "" {
+			return fmt.Errorf("--public-url %q is not on loopback: the sandbox lets anybody sign in as anybody; give --sentry-url", c.PublicURL)
+		}
+	}
+	c.PublicURL = u.Scheme + "://" + strings.ToLower(u.Host)
+	return nil
+}
+
+// checkOrigins accepts what a browser sends: scheme, host and perhaps a port.
+func checkOrigins(list string) error {
+	for _, origin := range splitList(list) {
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+			return fmt.Errorf("--allowed-origins: %q is not of the form https://host or https://host:port", origin)
+		}
+	}
+	return nil
+}
+
+// splitList splits at commas and leaves out what is empty.
+func splitList(s string) []string {
+	var items []string
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
 }
 
 func checkStdio(c *config) error {
@@ -107,8 +149,8 @@ func isLoopback(host string) bool {
 // skills returns the chosen skills, sorted as tools.Skills are.
 func (c *config) skills() ([]tools.Skill, error) {
 	asked := map[string]bool{}
-	for id := range strings.SplitSeq(c.Skills, ",") {
-		asked[strings.TrimSpace(id)] = true
+	for _, id := range splitList(c.Skills) {
+		asked[id] = true
 	}
 	var chosen []tools.Skill
 	for _, s := range tools.Skills {

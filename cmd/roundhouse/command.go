@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 )
 
@@ -115,10 +116,16 @@ func pick(args []string) (*command, []string) {
 		words++
 	}
 	switch {
-	case words == 0 && len(args) > 0 && isHelp(args[0]), words > 0 && args[0] == "help":
+	case len(args) > 0 && isHelp(args[0]), len(args) == 1 && args[0] == "help":
 		return overview(all), nil
 	case words == 0:
 		return all[0], args
+	case args[0] == "help": // help COMMAND is COMMAND --help
+		c, rest := pick(args[1:])
+		if c == nil || len(rest) > 0 {
+			return nil, args[1:]
+		}
+		return c, []string{"--help"}
 	}
 	for n := words; n > 0; n-- {
 		name := strings.Join(args[:n], " ")
@@ -128,22 +135,26 @@ func pick(args []string) (*command, []string) {
 			}
 		}
 	}
+	group := func(c *command) bool { return strings.HasPrefix(c.name, args[0]+" ") }
+	if words == 1 && slices.ContainsFunc(all, group) { // "sandbox" alone
+		return overview(slices.DeleteFunc(all, func(c *command) bool { return !group(c) })), nil
+	}
 	return nil, args
 }
 
 func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
 
-// overview is the command that lists the others, and tells about the default.
-func overview(all []*command) *command {
+// overview is the command that lists some, and tells about the first.
+func overview(listed []*command) *command {
 	return &command{
 		name: "help",
 		run: func(_ context.Context, _ *config, s streams) error {
 			fmt.Fprint(s.out, "roundhouse serves MCP for Sentry: one URL per organization or project.\n\nUsage: roundhouse [command] [flags]\n\nCommands:\n")
-			for _, c := range all {
+			for _, c := range listed {
 				fmt.Fprintf(s.out, "  %-14s %s\n", c.name, c.summary)
 			}
-			fmt.Fprint(s.out, "\nroundhouse COMMAND --help tells more. The default:\n\n")
-			return printHelp(s.out, all[0])
+			fmt.Fprint(s.out, "\nroundhouse COMMAND --help tells more. The first of them:\n\n")
+			return printHelp(s.out, listed[0])
 		},
 	}
 }

@@ -29,8 +29,8 @@ func parse(c *command, args []string, getenv func(string) string, stdout io.Writ
 	if fs.NArg() > 0 {
 		return nil, usageError{fmt.Errorf("unexpected argument %q; roundhouse %s --help lists the flags", fs.Arg(0), c.name)}
 	}
-	given := map[string]bool{}
-	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	given := sources{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = "--" + f.Name })
 	if err := fromEnvironment(fs, given, getenv); err != nil {
 		return nil, err
 	}
@@ -42,11 +42,11 @@ func parse(c *command, args []string, getenv func(string) string, stdout io.Writ
 	}
 	if c.check != nil {
 		if err := c.check(cfg); err != nil {
-			return nil, usageError{err}
+			return nil, usageError{given.explain(err)}
 		}
 	}
 	if _, err := cfg.level(); err != nil {
-		return nil, usageError{err}
+		return nil, usageError{given.explain(err)}
 	}
 	return cfg, nil
 }
@@ -65,24 +65,43 @@ func envName(flagName string) string {
 	return "ROUNDHOUSE_" + strings.ToUpper(strings.ReplaceAll(flagName, "-", "_"))
 }
 
-func fromEnvironment(fs *flag.FlagSet, given map[string]bool, getenv func(string) string) error {
+// sources tell, by the name of a setting, where its value was given.
+type sources map[string]string
+
+// explain adds where the values come from that an error names by their flags.
+func (given sources) explain(err error) error {
+	for name, source := range given {
+		if strings.Contains(err.Error(), "--"+name+" ") && !strings.HasPrefix(source, "--") {
+			err = fmt.Errorf("%w (--%s is given by %s)", err, name, source)
+		}
+	}
+	return err
+}
+
+func fromEnvironment(fs *flag.FlagSet, given sources, getenv func(string) string) error {
 	var first error
 	fs.VisitAll(func(f *flag.Flag) {
 		value := getenv(envName(f.Name))
-		if given[f.Name] || value == "" || first != nil {
+		if given[f.Name] != "" || value == "" || first != nil {
 			return
 		}
-		given[f.Name] = true
-		if err := fs.Set(f.Name, value); err != nil {
-			first = usageError{fmt.Errorf("%s: %w", envName(f.Name), err)}
+		given[f.Name] = envName(f.Name)
+		if fs.Set(f.Name, value) != nil {
+			first = badValue(envName(f.Name), value, f)
 		}
 	})
 	return first
 }
 
+// badValue is for values that are not of their setting's type, which secrets
+// never are: any text is one.
+func badValue(source, value string, f *flag.Flag) error {
+	return usageError{fmt.Errorf("%s: %q cannot be read; a good value is %s", source, value, f.DefValue)}
+}
+
 // fromFile reads lines "name = value"; empty lines and those that begin with #
 // are passed over.
-func fromFile(fs *flag.FlagSet, given map[string]bool, path string) error {
+func fromFile(fs *flag.FlagSet, given sources, path string) error {
 	if path == "" {
 		return nil
 	}
@@ -99,14 +118,17 @@ func fromFile(fs *flag.FlagSet, given map[string]bool, path string) error {
 		}
 		name, value, ok := strings.Cut(line, "=")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		source := fmt.Sprintf("%s:%d", path, n)
 		if _, known := settings[name]; !ok || !known {
-			return usageError{fmt.Errorf("%s:%d: want \"name = value\" with the name of a flag, not %q", path, n, name)}
+			return usageError{fmt.Errorf("%s: want \"name = value\" with the name of a flag, not %q", source, name)}
 		}
-		if given[name] || fs.Lookup(name) == nil { // said already, or another command's
+		setting := fs.Lookup(name)
+		if given[name] != "" || setting == nil { // said already, or another command's
 			continue
 		}
-		if err := fs.Set(name, value); err != nil {
-			return usageError{fmt.Errorf("%s:%d: %s: %w", path, n, name, err)}
+		given[name] = source
+		if fs.Set(name, value) != nil {
+			return badValue(source, value, setting)
 		}
 	}
 	return lines.Err()

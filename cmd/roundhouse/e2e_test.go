@@ -108,7 +108,9 @@ func TestRestart(t *testing.T) {
 // refresh spends the refresh token, as the client's library does it.
 func refresh(t *testing.T, r *runner, l *login, refreshToken string) (string, error) {
 	trans := r.connect(l, "").GetTransport()
-	handler := trans.(interface{ GetOAuthHandler() *transport.OAuthHandler }).GetOAuthHandler()
+	handler := trans.(interface {
+		GetOAuthHandler() *transport.OAuthHandler
+	}).GetOAuthHandler()
 	token, err := handler.RefreshToken(t.Context(), refreshToken)
 	if err != nil {
 		return "", err

@@ -42,8 +42,13 @@ func TestRun_Refused(t *testing.T) {
 		{args: "--max-contexts 0", code: 2, says: "--max-contexts"},
 		{args: "--log-level loud", code: 2, says: "--log-level"},
 		{args: "--log-format xml", code: 2, says: "--log-format"},
-		{args: "--addr 0.0.0.0:8080", code: 2, says: "--public-url"},
-		{args: "--addr 0.0.0.0:8080 --public-url https://mcp.example.com", code: 2, says: "anybody"},
+		{args: "help surf", code: 2, says: `"surf"`},
+		{args: "--addr 0.0.0.0:8080", code: 2, says: "anybody"},
+		{args: "--addr 0.0.0.0:8080 --sentry-url https://sentry.example.com", code: 2, says: "--public-url"},
+		{args: "--public-url https://mcp.example.com", code: 2, says: "anybody"},
+		{args: "--allowed-origins https://app.example.com/", code: 2, says: "--allowed-origins"},
+		{args: "--drain -1s", code: 2, says: "--drain"},
+		{args: "--sentry-url https://sentry.example.com --sentry-client-id a --sentry-client-secret b --sentry-ca-file " + file, code: 2, says: "no certificate"},
 		{args: "--public-url http://mcp.example.com", code: 2, says: "https"},
 		{args: "--public-url https://mcp.example.com/mcp", code: 2, says: "--public-url"},
 		{args: "--sentry-url sentry.example.com", code: 2, says: "--sentry-client-id"},
@@ -54,11 +59,12 @@ func TestRun_Refused(t *testing.T) {
 		{args: "stdio --sentry-url https://sentry.example.com", code: 2, says: "ROUNDHOUSE_SENTRY_TOKEN"},
 		{args: "stdio --org ..", code: 2, says: "organization"},
 		{args: "stdio --org no-such-org", code: 1, says: "no such organization"},
-		{args: "stdio --org ACME-Outdoors", code: 1, says: "acme-outdoors"},
+		{args: "stdio --org ACME-Outdoors", code: 1, says: "use --org acme-outdoors"},
 		{args: "stdio --sandbox-user nobody@example.test", code: 1, says: "nobody@example.test"},
 		{args: "sandbox serve --addr :9000", code: 2, says: "anybody"},
 		{args: "sandbox app --redirect-uri nowhere", code: 2, says: "--redirect-uri"},
-		{args: "", env: map[string]string{"ROUNDHOUSE_IDLE": "soon"}, code: 2, says: "ROUNDHOUSE_IDLE"},
+		{env: map[string]string{"ROUNDHOUSE_IDLE": "soon"}, code: 2, says: `ROUNDHOUSE_IDLE: "soon"`},
+		{env: map[string]string{"ROUNDHOUSE_ADDR": "8080"}, code: 2, says: "ROUNDHOUSE_ADDR"},
 		{args: "--config " + file, code: 2, says: file + ":2"},
 		{args: "--config " + file + ".none", code: 2, says: "--config"},
 		{args: "--addr " + taken.Addr().String(), code: 1, says: taken.Addr().String()},
@@ -99,12 +105,15 @@ func TestParse_Precedence(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range []string{"--help", "help", "serve --help", "stdio -h", "sandbox serve --help", "sandbox app --help"} {
+	for args, usage := range map[string]string{
+		"--help": "serve", "help": "serve", "serve --help": "serve", "stdio -h": "stdio", "help stdio": "stdio",
+		"sandbox": "sandbox serve", "sandbox --help": "sandbox serve", "sandbox app --help": "sandbox app",
+	} {
 		var out strings.Builder
 		if err := run(t.Context(), strings.Fields(args), func(string) string { return "" }, nil, &out, io.Discard); err != nil {
 			t.Errorf("%s: %v", args, err)
 		}
-		if !strings.Contains(out.String(), "Usage: roundhouse") || !strings.Contains(out.String(), "-data") {
+		if !strings.Contains(out.String(), "Usage: roundhouse "+usage+" [flags]") || !strings.Contains(out.String(), "-data") {
 			t.Errorf("%s says\n%s", args, out.String())
 		}
 	}

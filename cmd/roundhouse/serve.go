@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"roundhouse/oauth"
 )
 
 // serve listens first, so that a taken port is one clear line and not a log
@@ -24,6 +26,9 @@ func serve(ctx context.Context, cfg *config, s streams) error {
 	}
 	logger := cfg.logger(s.err)
 	p, err := open(ctx, cfg, publicURL, logger)
+	if ctx.Err() != nil {
+		return nil // interrupted while starting
+	}
 	if err != nil {
 		return err
 	}
@@ -76,23 +81,35 @@ func newHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// purge removes what has expired from the store, once an hour until ctx ends.
+// purge removes what has expired from the store, at once and then every hour
+// until ctx ends.
 func (p *program) purge(ctx context.Context, logger *slog.Logger) (done chan struct{}) {
 	done = make(chan struct{})
 	go func() {
 		defer close(done)
 		ticker := time.NewTicker(time.Hour)
 		defer ticker.Stop()
-		for {
+		for now := time.Now(); ; {
+			if err := purgeAll(ctx, p.store, now); err != nil && ctx.Err() == nil {
+				logger.Warn("expired rows not removed", "error", err)
+			}
 			select {
 			case <-ctx.Done():
 				return
-			case now := <-ticker.C:
-				if _, err := p.store.Purge(ctx, now); err != nil {
-					logger.Warn("expired rows not removed", "error", err)
-				}
+			case now = <-ticker.C:
 			}
 		}
 	}()
 	return done
+}
+
+// purgeAll goes on until nothing is left: the store removes a bounded number of
+// rows at a time, so that nobody waits long for its lock.
+func purgeAll(ctx context.Context, store *oauth.SQLiteStore, now time.Time) error {
+	for {
+		removed, err := store.Purge(ctx, now)
+		if err != nil || removed == 0 {
+			return err
+		}
+	}
 }

@@ -38,13 +38,15 @@ type config struct {
 	RedirectURI string
 }
 
+const defaultAddr = "127.0.0.1:8080"
+
 // settings are all there are, so that one file can serve several commands.
 var settings = map[string]func(*flag.FlagSet, *config){
 	"config": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.File, "config", "", "`file` with lines \"name = value\"; names as the flags")
 	},
 	"addr": func(fs *flag.FlagSet, c *config) {
-		fs.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 picks a free one")
+		fs.StringVar(&c.Addr, "addr", defaultAddr, "`address` to listen on; port 0 picks a free one")
 	},
 	"data": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.Data, "data", "", "`directory` for the databases and the key file (default $XDG_DATA_HOME/roundhouse, or ~/.local/share/roundhouse)")
@@ -101,6 +103,6 @@ var settings = map[string]func(*flag.FlagSet, *config){
 		fs.StringVar(&c.Name, "name", "roundhouse", "`name` of the application")
 	},
 	"redirect-uri": func(fs *flag.FlagSet, c *config) {
-		fs.StringVar(&c.RedirectURI, "redirect-uri", "http://127.0.0.1/oauth/callback", "where sign-ins return to; on loopback any port matches")
+		fs.StringVar(&c.RedirectURI, "redirect-uri", "http://127.0.0.1/oauth/callback", "`URI` where sign-ins return to; on loopback any port matches")
 	},
 }

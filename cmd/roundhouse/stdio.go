@@ -65,7 +65,8 @@ func localBackend(ctx context.Context, cfg *config, skills []tools.Skill, logger
 	if err != nil {
 		return nil, sentry.Token{}, err
 	}
-	b, err := openSandbox(ctx, dir, "http://sandbox.localhost", logger)
+	// Links lead to where the serve command mounts the same sandbox.
+	b, err := openSandbox(ctx, dir, "http://"+defaultAddr+sandboxPath, logger)
 	if err != nil {
 		return nil, sentry.Token{}, err
 	}
@@ -93,7 +94,11 @@ func explain(err error, cfg *config) error {
 	case errors.Is(err, constraint.ErrUnauthorized):
 		return errors.New("the token is not accepted by Sentry: make a new one in its user settings")
 	case errors.As(err, &moved):
-		return fmt.Errorf("spelled differently in Sentry: use --org %q --project %q", moved.Key.Org(), moved.Key.Project())
+		right := "--org " + moved.Key.Org()
+		if moved.Key.Project() != "" {
+			right += " --project " + moved.Key.Project()
+		}
+		return errors.New("spelled differently in Sentry: use " + right)
 	}
 	return err
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
-	"strings"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -76,7 +75,7 @@ func openBackend(ctx context.Context, cfg *config, dir, publicURL string, logger
 	if err != nil {
 		return nil, err
 	}
-	return b, b.register(ctx, publicURL+"/oauth/callback")
+	return b, b.register(ctx, publicURL)
 }
 
 func (p *program) newAuth(key oauth.Key, logger *slog.Logger) (*oauth.Server, error) {
@@ -150,12 +149,6 @@ func (p *program) newRouter(cfg *config, logger *slog.Logger) http.Handler {
 			first = append(first, s.ID)
 		}
 	}
-	var origins []string
-	for origin := range strings.SplitSeq(cfg.AllowedOrigins, ",") {
-		if origin = strings.TrimSpace(origin); origin != "" {
-			origins = append(origins, origin)
-		}
-	}
 	return router.New(router.Config{
 		PublicURL:     p.publicURL,
 		Directory:     p.node,
@@ -163,7 +156,7 @@ func (p *program) newRouter(cfg *config, logger *slog.Logger) http.Handler {
 		Scopes:        all,
 		DefaultScopes: first,
 		Public:        public,
-		Origins:       origins,
+		Origins:       splitList(cfg.AllowedOrigins),
 		Ready:         p.ready,
 		Home:          home(p.publicURL),
 		Logger:        logger.With("part", "router"),
@@ -179,7 +172,7 @@ func (p *program) verify(ctx context.Context, token string) (constraint.Caller, 
 	if err != nil {
 		return constraint.Caller{}, err
 	}
-	return constraint.Caller{User: grant.User, Grant: grant.ID, Resource: grant.Resource, Skills: grant.Scopes}, nil
+	return constraint.Caller{User: grant.User, Grant: grant.ID, Resource: grant.Resource, Skills: grant.Scopes, Expires: grant.Expires}, nil
 }
 
 // ready looks up a token that nobody has: being told so means that the store
