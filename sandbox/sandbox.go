@@ -18,7 +18,7 @@ type Options struct {
 	Path    string           // database file; "" keeps it in memory
 	BaseURL string           // where the handler is reachable, without a trailing slash; may have a sub-path
 	Now     func() time.Time // nil: time.Now
-	Empty   bool             // a new database gets users, organizations, projects and keys, and no telemetry
+	Empty   bool             // a new database gets users, organizations, projects and keys, and no telemetry; an older one keeps its own
 	Logger  *slog.Logger     // nil: nothing is logged
 }
 
@@ -40,8 +40,10 @@ type Sandbox struct {
 }
 
 // New opens the database, creates or migrates its tables, and seeds it when it
-// is new. A file that is damaged, newer than this program, or not a sandbox at
-// all is refused and left as it is.
+// is new. A seed that has grown old is told anew, so that what it calls
+// yesterday is yesterday, unless anything was sent or changed since: then all
+// stays as it is, and the log says so. A file that is damaged, newer than this
+// program, or not a sandbox at all is refused and left as it is.
 func New(ctx context.Context, o Options) (*Sandbox, error) {
 	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving)}
 	if s.now == nil {

@@ -3,11 +3,16 @@ package sandbox
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"roundhouse/sandbox/seed"
 )
+
+// seedLife is for how long the seed passes for the latest news.
+const seedLife = 6 * time.Hour
 
 // accounts makes the users, and the organizations and projects that they
 // belong to, each project with a key of its own.
@@ -47,7 +52,8 @@ func (s *Sandbox) accounts(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// seed tells every project's story through ingest, with the clock set back.
+// seed tells every project's story through ingest, with the clock set back,
+// and notes where it ends.
 func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 	now := s.now()
 	for _, o := range seed.Orgs() {
@@ -60,7 +66,46 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 			}
 		}
 	}
-	return nil
+	_, err := tx.ExecContext(ctx, "INSERT INTO seeding(at, item, activity) VALUES (?, "+newestRows+")", seconds(now))
+	return err
+}
+
+// newestRows grow with everything that anybody sends or changes: what is sent
+// is an item, and what a person does to an issue leaves an activity.
+const newestRows = "(SELECT coalesce(max(id), 0) FROM item), (SELECT coalesce(max(id), 0) FROM activity)"
+
+// renewSeed tells the story anew when it is old and nobody has added to it.
+// Accounts, keys, tokens and clients stay, and issues get the ids they had, so
+// that sign-ins, DSNs and links stay good.
+func (s *Sandbox) renewSeed(ctx context.Context, tx *sql.Tx) error {
+	var at float64
+	var untouched bool
+	err := tx.QueryRowContext(ctx, "SELECT at, (item, activity) = ("+newestRows+") FROM seeding").Scan(&at, &untouched)
+	if errors.Is(err, sql.ErrNoRows) { // created empty
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	age := s.now().Sub(fromSeconds(at))
+	if age.Abs() < seedLife {
+		return nil
+	}
+	if !untouched {
+		s.log.Info("the sandbox keeps its old data, because it holds more than the seed; move the file away to start anew",
+			slog.Duration("age", age.Round(time.Hour)))
+		return nil
+	}
+	// In this order: each refers to the next.
+	for _, table := range []string{"activity", "item", "issue", "release_project", "release", "seeding"} {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, "UPDATE project SET shorts = 0"); err != nil {
+		return err
+	}
+	return s.seed(ctx, tx)
 }
 
 func (b *batch) step(step seed.Step) error {

@@ -17,7 +17,7 @@ import (
 
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
-	schemaVersion = 1
+	schemaVersion = 2
 	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
@@ -25,9 +25,15 @@ const (
 //go:embed schema.sql
 var schema string
 
-// open connects, refuses what is not ours, and creates the tables and the seed
-// of a new database in one transaction, so that a half-made one cannot be left
-// behind and two processes cannot both seed.
+// upgrades lead from each older schema to the next. The seed of a file of
+// schema 1 cannot be told from what was added to it, so it is never renewed.
+var upgrades = map[int]string{
+	1: "CREATE TABLE seeding(at REAL NOT NULL, item INTEGER NOT NULL, activity INTEGER NOT NULL)",
+}
+
+// open connects, refuses what is not ours, and makes tables and seed, or renews
+// them, in one transaction, so that a half-made database cannot be left behind
+// and two processes cannot both seed.
 func (s *Sandbox) open(ctx context.Context, o Options) (err error) {
 	name := o.Path
 	if name == "" {
@@ -87,8 +93,7 @@ func dataSource(path string) string {
 }
 
 func (s *Sandbox) prepare(ctx context.Context, o Options) error {
-	version, err := s.checkFile(ctx)
-	if err != nil {
+	if err := s.checkFile(ctx); err != nil {
 		return err
 	}
 	if o.Path != "" {
@@ -97,15 +102,26 @@ func (s *Sandbox) prepare(ctx context.Context, o Options) error {
 			return fmt.Errorf("switch to WAL: %w", err)
 		}
 	}
-	if version == schemaVersion {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		created, err := s.migrate(ctx, tx)
+		if err != nil || o.Empty {
+			return err
+		}
+		if created {
+			err = s.seed(ctx, tx)
+		} else {
+			err = s.renewSeed(ctx, tx)
+		}
+		if err != nil {
+			return fmt.Errorf("seed: %w", err)
+		}
 		return nil
-	}
-	return s.write(ctx, func(tx *sql.Tx) error { return s.create(ctx, tx, o) })
+	})
 }
 
-// checkFile returns the schema version, 0 for an empty database.
-func (s *Sandbox) checkFile(ctx context.Context) (version int, err error) {
-	var app, tables int
+// checkFile only reads: a file that is refused is left as it is.
+func (s *Sandbox) checkFile(ctx context.Context) error {
+	var app, tables, version int
 	var state string
 	for pragma, dest := range map[string]any{
 		"SELECT count(*) FROM sqlite_schema": &tables,
@@ -114,48 +130,51 @@ func (s *Sandbox) checkFile(ctx context.Context) (version int, err error) {
 		"PRAGMA quick_check(1)":              &state,
 	} {
 		if err := s.writer.QueryRowContext(ctx, pragma).Scan(dest); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	switch {
 	case tables == 0 && app == 0:
-		return 0, nil
+		return nil
 	case app != applicationID:
-		return 0, errors.New("it is not a sandbox database; it was left as it is")
+		return errors.New("it is not a sandbox database; it was left as it is")
 	case version > schemaVersion:
-		return 0, fmt.Errorf("it was written by a newer release (schema %d, this one knows %d); use that release or another file", version, schemaVersion)
+		return fmt.Errorf("it was written by a newer release (schema %d, this one knows %d); use that release or another file", version, schemaVersion)
 	case state != "ok":
-		return 0, fmt.Errorf("it is damaged (%s); move it away to start anew", state)
+		return fmt.Errorf("it is damaged (%s); move it away to start anew", state)
 	}
-	return version, nil
+	return nil
 }
 
-// create makes tables and seed, unless another process has done so meanwhile.
-func (s *Sandbox) create(ctx context.Context, tx *sql.Tx, o Options) error {
+// migrate makes the tables and accounts of a new database, or brings an older
+// one up to date. It asks for the version again: another process may have been
+// here since checkFile.
+func (s *Sandbox) migrate(ctx context.Context, tx *sql.Tx) (created bool, err error) {
 	var version int
 	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return err
+		return false, err
 	}
 	if version == schemaVersion {
-		return nil
+		return false, nil
 	}
-	if _, err := tx.ExecContext(ctx, schema); err != nil {
-		return fmt.Errorf("create tables: %w", err)
+	for v := version; v > 0 && v < schemaVersion; v++ {
+		if _, err := tx.ExecContext(ctx, upgrades[v]); err != nil {
+			return false, fmt.Errorf("upgrade from schema %d: %w", v, err)
+		}
+	}
+	if version == 0 {
+		if _, err := tx.ExecContext(ctx, schema); err != nil {
+			return false, fmt.Errorf("create tables: %w", err)
+		}
+		if err := s.accounts(ctx, tx); err != nil {
+			return false, fmt.Errorf("create accounts: %w", err)
+		}
 	}
 	pragmas := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)
 	if _, err := tx.ExecContext(ctx, pragmas); err != nil {
-		return fmt.Errorf("mark the file: %w", err)
+		return false, fmt.Errorf("mark the file: %w", err)
 	}
-	if err := s.accounts(ctx, tx); err != nil {
-		return fmt.Errorf("create accounts: %w", err)
-	}
-	if o.Empty {
-		return nil
-	}
-	if err := s.seed(ctx, tx); err != nil {
-		return fmt.Errorf("seed: %w", err)
-	}
-	return nil
+	return version == 0, nil
 }
 
 // read is for queries; it refuses to write.

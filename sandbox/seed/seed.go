@@ -1,4 +1,4 @@
-// Package seed is the data that a new sandbox begins with: who there is, which
+// Package seed is the data that a sandbox begins with: who there is, which
 // organizations and projects they have, and what went wrong there lately. It is
 // the same each time but for the clock: every time in it counts back from the
 // now that it is asked for.

@@ -1,0 +1,162 @@
+package sandbox
+
+import (
+	"bytes"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// startLater opens the file again after a while, with the token of before, and
+// returns what it logged.
+func startLater(t *testing.T, path, token string, after time.Duration) (*runner, string) {
+	t.Helper()
+	var log bytes.Buffer
+	c := &clock{t: noon.Add(after)}
+	sb, err := New(t.Context(), Options{Path: path, Now: c.now, BaseURL: "http://sandbox.test/sub", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sb.Close() })
+	return &runner{T: t, sb: sb, clock: c, token: token}, log.String()
+}
+
+// names are what links and people know issues by.
+func (r *runner) names() (out []string) {
+	for _, is := range r.issues("") {
+		out = append(out, is.ID+" "+is.ShortID+" "+is.Title)
+	}
+	return out
+}
+
+func TestNew_RenewsOldSeed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	first := start(t, Options{Path: path}).as(mara, writing...)
+	names := first.names()
+	dsn, err := first.sb.DSN(t.Context(), "acme-outdoors", "storefront")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := first.sb.EnsureApp(t.Context(), "client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Reading changes the table: new issues grow old.
+	first.clock.pass(16 * 24 * time.Hour)
+	first.issues("is:unresolved")
+
+	r, log := startLater(t, path, first.token, 16*24*time.Hour)
+	if got := r.issues("lastSeen:-48h is:unresolved"); len(got) < 3 {
+		t.Errorf("lately: %d issues", len(got))
+	}
+	var spans struct{ Data []map[string]any }
+	r.get("/organizations/acme-outdoors/events/?dataset=spans&field=span.op&field=timestamp&statsPeriod=1d&query="+url.QueryEscape("is_transaction:true"), &spans)
+	if len(spans.Data) == 0 {
+		t.Error("no transactions within a day")
+	}
+	if diff := cmp.Diff(names, r.names()); diff != "" {
+		t.Errorf("issues (-before +after):\n%s", diff)
+	}
+	if got, err := r.sb.DSN(t.Context(), "acme-outdoors", "storefront"); err != nil || got != dsn {
+		t.Errorf("DSN = %q, %v, want %q", got, err, dsn)
+	}
+	if got, err := r.sb.EnsureApp(t.Context(), "client"); err != nil || got.ClientID != app.ClientID {
+		t.Errorf("client id = %q, %v, want %q", got.ClientID, err, app.ClientID)
+	}
+	if log != "" {
+		t.Errorf("logged %s", log)
+	}
+	fresh := start(t, Options{})
+	for _, table := range []string{"item", "issue", "activity", "release", "release_project", "seeding"} {
+		if got, want := r.rows(table), fresh.rows(table); got != want {
+			t.Errorf("%s: %d rows, want %d as in a new database", table, got, want)
+		}
+	}
+}
+
+func (r *runner) rows(table string) (n int) {
+	r.Helper()
+	if err := r.sb.read().QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil {
+		r.Fatal(err)
+	}
+	return n
+}
+
+func TestNew_KeepsRecentSeed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	first := start(t, Options{Path: path}).as(mara, reading...)
+	before := first.api("GET", "/organizations/acme-outdoors/issues/?query=", "").Body.String()
+	for _, after := range []time.Duration{0, time.Hour, -time.Hour} {
+		r, _ := startLater(t, path, first.token, after)
+		if got := r.api("GET", "/organizations/acme-outdoors/issues/?query=", "").Body.String(); got != before {
+			t.Errorf("after %v: %s, want %s", after, got, before)
+		}
+	}
+}
+
+// TestNew_KeepsWhatPeopleDid: one event, or one change to an issue, and the
+// whole database is somebody's.
+func TestNew_KeepsWhatPeopleDid(t *testing.T) {
+	for name, act := range map[string]func(r *runner){
+		"Event": func(r *runner) { r.ingest("event", `{"message":"mine"}`) },
+		"Known": func(r *runner) { r.ingest("event", `{"message":"Search returned no trail for region x"}`) },
+		"Transaction": func(r *runner) {
+			r.ingest("transaction", `{"contexts":{"trace":{"trace_id":"`+traceID+`","span_id":"`+rootID+`"}}}`)
+		},
+		"Log": func(r *runner) { r.ingest("log", `{"items":[{"timestamp":1,"level":"info","body":"mine"}]}`) },
+		"Note": func(r *runner) {
+			r.api("POST", "/organizations/acme-outdoors/issues/"+r.issues("")[0].ID+"/notes/", `{"text":"mine"}`)
+		},
+		"Assign":  func(r *runner) { r.put(issuePath(r), `{"assignedTo":"jon@example.test"}`) },
+		"Status":  func(r *runner) { r.put(issuePath(r), `{"status":"resolved"}`) },
+		"Archive": func(r *runner) { r.put(issuePath(r), `{"status":"ignored","ignoreDuration":5}`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "sandbox.db")
+			first := start(t, Options{Path: path}).as(mara, writing...)
+			act(first)
+			count, last := first.rows("item"), first.rows("activity")
+			r, log := startLater(t, path, first.token, 15*24*time.Hour)
+			if r.rows("item") != count || r.rows("activity") != last || len(r.issues("lastSeen:-48h")) > 0 {
+				t.Errorf("%d items and %d activities, want %d and %d as before", r.rows("item"), r.rows("activity"), count, last)
+			}
+			if strings.Count(log, "\n") != 1 || !strings.Contains(log, "keeps its old data") || !strings.Contains(log, "age=360h0m0s") {
+				t.Errorf("logged %q, want one line that says so", log)
+			}
+		})
+	}
+}
+
+func issuePath(r *runner) string {
+	return "/organizations/acme-outdoors/issues/" + r.issues("is:unresolved is:unassigned")[0].ID + "/"
+}
+
+func TestNew_EmptyStaysEmpty(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	start(t, Options{Path: path, Empty: true})
+	r, log := startLater(t, path, "", 48*time.Hour)
+	if r.rows("item") != 0 || log != "" {
+		t.Errorf("%d items, logged %q", r.rows("item"), log)
+	}
+}
+
+// TestNew_Upgrades: what is in a file of schema 1 stays.
+func TestNew_Upgrades(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	first := start(t, Options{Path: path}).as(mara, reading...)
+	before := first.names()
+	if _, err := first.sb.writer.Exec("DROP TABLE seeding; PRAGMA user_version = 1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		r, _ := startLater(t, path, first.token, 48*time.Hour)
+		if diff := cmp.Diff(before, r.names()); diff != "" || r.rows("seeding") != 0 {
+			t.Errorf("issues (-before +after):\n%s", diff)
+		}
+	}
+}
