@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"time"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -31,9 +30,10 @@ type SQLiteStore struct {
 	token *sql.Stmt // runs on every request to a resource, so it is compiled once
 }
 
-// OpenSQLite opens the store at path, making it if there is none, brings it up
-// to date and purges what expired. A file that is not ours, is damaged or was
-// written by a newer version is refused; the error says which.
+// OpenSQLite opens the store at path, making it if there is none, and brings
+// it up to date. What expired stays until Purge is called, with the clock of
+// whoever calls. A file that is not ours, is damaged or was written by a newer
+// version is refused; the error says which.
 func OpenSQLite(ctx context.Context, path string) (*SQLiteStore, error) {
 	s, err := openSQLite(ctx, path)
 	if err != nil {
@@ -101,9 +101,6 @@ func (s *SQLiteStore) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := migrate(ctx, goose.DialectSQLite3, s.write); err != nil {
-		return err
-	}
-	if _, err := s.Purge(ctx, time.Now()); err != nil {
 		return err
 	}
 	var err error
