@@ -75,10 +75,6 @@ func (s *Server) checkAuthorization(client Client, redirectURI string, q url.Val
 	if err != nil {
 		return authorization{}, err
 	}
-	offered := s.skillsNamed(q.Get("scope"))
-	if len(offered) == 0 {
-		offered = s.skills
-	}
 	return authorization{
 		ClientID:    client.ID,
 		ClientName:  client.Name,
@@ -86,7 +82,7 @@ func (s *Server) checkAuthorization(client Client, redirectURI string, q url.Val
 		State:       q.Get("state"),
 		Challenge:   q.Get("code_challenge"),
 		Resource:    resource,
-		Skills:      skillIDs(offered),
+		Asked:       skillIDs(s.skillsNamed(q.Get("scope"))),
 		Expires:     s.now().Add(consentLife),
 	}, nil
 }

@@ -11,9 +11,15 @@ import (
 // maxForm bounds the bodies of the consent form and of the token endpoint.
 const maxForm = 16 << 10
 
-// askConsent shows the consent page. Its hidden token names the pending
-// authorization and works once, in this browser only; no other site can know
-// it, so it is the form's CSRF token as well.
+// askConsent shows the consent page. It offers every skill, whatever the client
+// asked for: clients copy their scope from the challenge, which names the
+// default skills alone, and could never be allowed more. Nor does asking tick
+// a box: most clients ask for all there is. The token's scope tells the client
+// what it got (RFC 6749 §3.3).
+//
+// The page's hidden token names the pending authorization and works once, in
+// this browser only; no other site can know it, so it is the form's CSRF token
+// as well.
 //
 // The Origin header is no help here: under the page's own referrer policy,
 // browsers send "null".
@@ -52,12 +58,11 @@ func (s *Server) answerConsent(w http.ResponseWriter, r *http.Request, pending a
 	if r.PostForm.Get("answer") != "approve" {
 		return &Error{Code: codeAccessDenied, Description: "the user refused"}
 	}
-	ticked := r.PostForm["skill"]
-	chosen := slices.DeleteFunc(slices.Clone(pending.Skills), func(id string) bool { return !slices.Contains(ticked, id) })
+	chosen := s.skillsNamed(strings.Join(r.PostForm["skill"], " "))
 	if len(chosen) == 0 {
 		return s.askConsent(w, r, pending, "Choose at least one skill, or cancel.")
 	}
-	pending.Skills = chosen
+	pending.Skills = skillIDs(chosen)
 	return s.goUpstream(w, r, pending)
 }
 

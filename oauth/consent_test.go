@@ -62,8 +62,8 @@ func TestServer_consentPage_says(t *testing.T) {
 		{reason: "a host", changes: []string{"redirect_uri", https}, want: "app.example:8443", wantNot: "Any program on this device"},
 		{reason: "an app", changes: []string{"redirect_uri", custom}, want: "cursor: links"},
 		{reason: "an escaped name", changes: []string{"redirect_uri", https}, want: "&lt;b&gt;Bold&lt;/b&gt;", wantNot: "\u202e"},
-		{reason: "only the skills asked for", changes: []string{"scope", "triage"}, want: `value="triage">`, wantNot: `value="inspect"`},
-		{reason: "all skills when none is known", changes: []string{"scope", "openid"}, want: `value="docs">`},
+		{reason: "no skill as asked for", changes: []string{"scope", "openid"}, want: "<b>Triage</b> <small>", wantNot: "asked for by the app"},
+		{reason: "a skill that was asked for", changes: []string{"scope", "triage"}, want: "<b>Triage</b> <em>asked for by the app</em>", wantNot: "<b>Inspect</b> <em>"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
@@ -76,6 +76,28 @@ func TestServer_consentPage_says(t *testing.T) {
 				t.Errorf("want %q and not %q in:\n%s", tt.want, tt.wantNot, page)
 			}
 		})
+	}
+}
+
+// Clients ask for what the challenge names, or for all there is. Neither bounds
+// the user's choice, nor makes it.
+func TestServer_consentPage_ticksTheDefaultSkills(t *testing.T) {
+	w := newWorld(t)
+	for _, scope := range []string{"-", "inspect", "triage", "inspect triage docs", "openid"} {
+		_, page := w.Open(w.Request("scope", scope))
+		for _, box := range []string{`value="inspect" checked>`, `value="triage">`, `value="docs">`} {
+			if !strings.Contains(page, box) {
+				t.Errorf("scope %q: the page lacks %s:\n%s", scope, box, page)
+			}
+		}
+	}
+}
+
+func TestServer_consent_grantsMoreThanTheScope(t *testing.T) {
+	w := newWorld(t)
+	tk := w.Exchange(w.CodeForm(w.Code(w.Request("scope", "inspect"), "inspect", "triage")))
+	if got := w.Grant(tk).Scopes; tk.Scope != "inspect triage" || len(got) != 2 {
+		t.Errorf("scope %q, grant %v: want what the user ticked", tk.Scope, got)
 	}
 }
 
@@ -99,7 +121,7 @@ func TestServer_consent_needsASkill(t *testing.T) {
 	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(page, "Choose at least one") {
 		t.Fatalf("status %d:\n%s", resp.StatusCode, page)
 	}
-	resp, page = w.Answer(page, "approve", "docs") // a skill that was not offered
+	resp, page = w.Answer(page, "approve", "made-up")
 	if resp.StatusCode != http.StatusBadRequest {
 		t.Fatalf("status %d:\n%s", resp.StatusCode, page)
 	}

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -85,6 +86,7 @@ type consentPage struct {
 type skillChoice struct {
 	Skill
 	Ticked bool
+	Asked  bool // for, by the client
 	Scopes string
 }
 
@@ -102,8 +104,13 @@ func (s *Server) consentPage(pending authorization, token, problem string) conse
 	if p.Client == "" {
 		p.Client = "An app without a name"
 	}
-	for _, skill := range s.skillsNamed(strings.Join(pending.Skills, " ")) {
-		p.Skills = append(p.Skills, skillChoice{skill, skill.Default && problem == "", strings.Join(skill.Upstream, ", ")})
+	for _, skill := range s.skills {
+		p.Skills = append(p.Skills, skillChoice{
+			Skill:  skill,
+			Ticked: skill.Default && problem == "",
+			Asked:  slices.Contains(pending.Asked, skill.ID),
+			Scopes: strings.Join(skill.Upstream, ", "),
+		})
 	}
 	return p
 }

@@ -69,7 +69,7 @@ type Skill struct {
 	Title       string
 	Description string
 	Upstream    []string // the scopes it needs upstream
-	Default     bool     // ticked on a fresh consent page
+	Default     bool     // ticked on a fresh consent page, whatever the client asks for
 }
 
 // User is a user of the upstream.

@@ -24,7 +24,8 @@ type authorization struct {
 	State       string // the client's
 	Challenge   string // the client's
 	Resource    string
-	Skills      []string // offered; after the consent, chosen
+	Asked       []string // skills that scope named: a hint, the user chooses
+	Skills      []string // chosen; after the consent
 	Verifier    string   // ours, for the upstream; after the consent
 	Expires     time.Time
 }

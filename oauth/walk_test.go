@@ -22,7 +22,7 @@ func TestServer_walk(t *testing.T) {
 		t.Errorf("the upstream was asked %d times before the consent", n)
 	}
 
-	resp, _ = w.Answer(page, "approve", "inspect", "docs", "made-up")
+	resp, _ = w.Answer(page, "approve", "inspect", "made-up")
 	back := location(t, resp)
 	q := back.Query()
 	if got := back.Scheme + "://" + back.Host + back.Path; got != redirectURI {
