@@ -46,7 +46,7 @@ func (n *narrowed) arguments(env Env, raw json.RawMessage) ([]byte, error) {
 		text, isText := value.(string)
 		switch {
 		case tooLong(value):
-			return nil, &inputError{p.name, "is too long", fmt.Sprintf("Send at most %d bytes.", maxArgumentText)}
+			return nil, &inputError{word(p.name), "is too long", textf("Send at most %s bytes.", number(maxArgumentText))}
 		case isText && p.kind == "array":
 			values[p.name] = []any{text} // one value for a list of one
 		case !ok && p.fallback != nil:
@@ -98,9 +98,9 @@ func (n *narrowed) checkPinned(env Env, name string, value any) error {
 	if got == want || name == "projectSlugOrId" && env.ProjectID != "" && got == env.ProjectID {
 		return nil
 	}
-	return &inputError{name, "cannot be changed here", fmt.Sprintf(
+	return &inputError{word(name), "cannot be changed here", textf(
 		"This connection is confined to %s. Leave %s out; to look elsewhere, a connection to another URL is needed.",
-		place(env.Key), name)}
+		place(env.Key), word(name))}
 }
 
 func (n *narrowed) unknown(name string) error {
@@ -108,13 +108,13 @@ func (n *narrowed) unknown(name string) error {
 	for _, p := range n.parameters.properties {
 		known = append(known, p.name)
 	}
-	fix := fmt.Sprintf("%s takes no parameters.", n.Name)
+	fix := textf("%s takes no parameters.", word(n.Name))
 	if near := nearest(name, known); near != "" {
-		fix = fmt.Sprintf("Did you mean %s?", near)
+		fix = textf("Did you mean %s?", word(near))
 	} else if len(known) > 0 {
-		fix = "Known parameters: " + strings.Join(known, ", ") + "."
+		fix = "Known parameters: " + words(known) + "."
 	}
-	return &inputError{printable(name), "is not a parameter of " + n.Name, fix}
+	return &inputError{inline(name), "is not a parameter of " + word(n.Name), fix}
 }
 
 func (n *narrowed) validate(values map[string]any) error {
@@ -123,14 +123,14 @@ func (n *narrowed) validate(values map[string]any) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	var problems []string
+	var problems []markdown
 	for leaf := range leaves(invalid) {
 		if len(problems) < maxProblems {
 			problems = append(problems, explain(leaf))
 		}
 	}
 	slices.Sort(problems)
-	return &inputError{"", strings.Join(problems, "; "), ""}
+	return &inputError{"", join(problems, "; "), ""}
 }
 
 // plain replaces the raw defaults, which the validator does not know.
@@ -163,31 +163,31 @@ func leaves(e *jsonschema.ValidationError) func(yield func(*jsonschema.Validatio
 	}
 }
 
-func explain(e *jsonschema.ValidationError) string {
-	where := strings.Join(e.InstanceLocation, ".")
+func explain(e *jsonschema.ValidationError) markdown {
+	where := word(strings.Join(e.InstanceLocation, "."))
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
-		return strings.Join(k.Missing, ", ") + " is required"
+		return words(k.Missing) + " is required"
 	case *kind.Type:
-		return fmt.Sprintf("%s must be of type %s, not %s", where, strings.Join(k.Want, " or "), k.Got)
+		return textf("%s must be of type %s, not %s", where, words(k.Want), word(k.Got))
 	case *kind.Enum:
-		return fmt.Sprintf("%s cannot be %s; supported: %s", where, inline(fmt.Sprint(k.Got)), list(k.Want))
+		return textf("%s cannot be %s; supported: %s", where, inline(fmt.Sprint(k.Got)), list(k.Want))
 	case *kind.Minimum:
-		return fmt.Sprintf("%s must be at least %s", where, k.Want.RatString())
+		return textf("%s must be at least %s", where, word(k.Want.RatString()))
 	case *kind.Maximum:
-		return fmt.Sprintf("%s must be at most %s", where, k.Want.RatString())
+		return textf("%s must be at most %s", where, word(k.Want.RatString()))
 	case *kind.Pattern:
-		return fmt.Sprintf("%s must match %s", where, k.Want)
+		return textf("%s must match %s", where, inline(k.Want))
 	}
-	return where + " " + e.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+	return where + " is not valid: " + inline(e.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
 }
 
-func list(values []any) string {
-	words := make([]string, len(values))
+func list(values []any) markdown {
+	texts := make([]string, len(values))
 	for i, v := range values {
-		words[i] = fmt.Sprint(v)
+		texts[i] = fmt.Sprint(v)
 	}
-	return strings.Join(words, ", ")
+	return words(texts)
 }
 
 // nearest returns the known name that a wrong one was most likely meant to

@@ -163,9 +163,9 @@ func (e Env) noTool(ctx context.Context, name string) error {
 		}
 	}
 	slices.Sort(known)
-	fix := "search_sentry_tools lists what is available."
+	var fix markdown = "search_sentry_tools lists what is available."
 	if near := nearest(name, known); near != "" {
-		fix = "Did you mean " + near + "?"
+		fix = "Did you mean " + word(near) + "?"
 	}
 	return &inputError{problem: "no tool " + inline(name) + " is available here", fix: fix}
 }

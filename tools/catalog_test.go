@@ -35,7 +35,7 @@ func fixture() *Catalog {
 	read := hints(true, false, true, true)
 	fail := func(name string, f func()) Tool {
 		return Define(Definition{Name: name, Title: name, Description: name, Skills: []string{Triage}, Listed: true, Annotations: read},
-			func(context.Context, Env, struct{}) (string, error) {
+			func(context.Context, Env, struct{}) (markdown, error) {
 				f()
 				return "", errors.New("secret-cause")
 			})
@@ -44,10 +44,10 @@ func fixture() *Catalog {
 		Define(Definition{Name: "echo", Title: "Echo", Description: "Repeat.", Skills: []string{Inspect}, Listed: true, Annotations: read},
 			func(_ context.Context, _ Env, in echoIn) (echoOut, error) { return echoOut{in}, nil }),
 		Define(Definition{Name: "find_organizations", Title: "x", Description: "x", Skills: []string{Inspect}, Listed: true, Annotations: read, HiddenFrom: ShapeOrg},
-			func(context.Context, Env, struct{}) (string, error) { return "all", nil }),
+			func(context.Context, Env, struct{}) (markdown, error) { return "all", nil }),
 		Define(Definition{Name: "quiet", Title: "Quiet", Description: "Only through the gateway.", Skills: []string{Triage}, Annotations: hints(false, true, true, false)},
-			func(_ context.Context, _ Env, in echoIn) (string, error) {
-				return "quiet in " + in.OrganizationSlug, nil
+			func(_ context.Context, _ Env, in echoIn) (markdown, error) {
+				return "quiet in " + word(in.OrganizationSlug), nil
 			}),
 		fail("panics", func() { panic("secret-panic") }),
 		fail("fails", func() {}),
@@ -278,7 +278,7 @@ func TestCatalog_concurrent(t *testing.T) {
 
 func TestNewCatalog_panics(t *testing.T) {
 	good := Definition{Name: "a", Title: "A", Description: "A.", Skills: []string{Inspect}, Annotations: hints(true, false, true, true)}
-	handler := func(context.Context, Env, struct{}) (string, error) { return "", nil }
+	handler := func(context.Context, Env, struct{}) (markdown, error) { return "", nil }
 	tests := []struct {
 		reason string
 		make   func()
@@ -290,15 +290,18 @@ func TestNewCatalog_panics(t *testing.T) {
 		{"a type without a schema", func() {
 			Define(good, func(context.Context, Env, struct {
 				C chan int `json:"c"`
-			}) (string, error) {
+			}) (markdown, error) {
 				return "", nil
 			})
 		}},
-		{"a field without a name", func() { Define(good, func(context.Context, Env, struct{ C int }) (string, error) { return "", nil }) }},
+		{"an answer that is not markdown", func() {
+			Define(good, func(context.Context, Env, struct{}) (string, error) { return "", nil })
+		}},
+		{"a field without a name", func() { Define(good, func(context.Context, Env, struct{ C int }) (markdown, error) { return "", nil }) }},
 		{"a pattern that does not compile", func() {
 			NewCatalog(Define(good, func(context.Context, Env, struct {
 				C string `json:"c" pattern:"("`
-			}) (string, error) {
+			}) (markdown, error) {
 				return "", nil
 			}))
 		}},

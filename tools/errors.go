@@ -18,12 +18,14 @@ import (
 // inputError is a call that cannot be answered as it was made. All of it is
 // shown to the model.
 type inputError struct {
-	field   string // "": problem names the fields itself
-	problem string
-	fix     string // what would do; a sentence, may be empty
+	field   markdown // "": problem names the fields itself
+	problem markdown
+	fix     markdown // what would do; a sentence, may be empty
 }
 
-func (e *inputError) Error() string {
+func (e *inputError) Error() string { return string(e.text()) }
+
+func (e *inputError) text() markdown {
 	text := e.problem
 	if e.field != "" {
 		text = e.field + " " + text
@@ -31,7 +33,7 @@ func (e *inputError) Error() string {
 	if e.fix != "" {
 		text += ". " + e.fix
 	}
-	return text
+	return sentence(text)
 }
 
 // panicError is a handler's panic. Its value may hold anything, so it is for
@@ -53,20 +55,20 @@ func recovered(err *error) {
 
 // notFound is the one answer for a resource that does not exist and for one
 // outside of what the key allows, so that nobody can tell them apart.
-func notFound(kind, id string, key constraint.Key) error {
+func notFound(kind markdown, id string, key constraint.Key) error {
 	return &inputError{
-		problem: fmt.Sprintf("no %s %s in %s", kind, inline(id), place(key)),
+		problem: textf("no %s %s in %s", kind, inline(id), place(key)),
 		fix:     "Check the id, or find it with search_issues.",
 	}
 }
 
 // place names what a key confines to, for prose.
-func place(key constraint.Key) string {
+func place(key constraint.Key) markdown {
 	switch ShapeOf(key) {
 	case ShapeProject:
-		return "project " + key.Project() + " of organization " + key.Org()
+		return "project " + word(key.Project()) + " of organization " + word(key.Org())
 	case ShapeOrg:
-		return "organization " + key.Org()
+		return "organization " + word(key.Org())
 	}
 	return "the organizations of the signed-in user"
 }
@@ -77,10 +79,10 @@ func failure(ctx context.Context, env Env, tool string, skills []string, err err
 	if level > slog.LevelDebug {
 		env.log().Log(ctx, level, "tool failed", "tool", tool, "constraint", env.Key.Identity(), "err", err)
 	}
-	return mcp.NewToolResultError("**" + title + "**\n\n" + text)
+	return mcp.NewToolResultError(string("**" + title + "**\n\n" + text))
 }
 
-func judge(err error, skills []string) (title, text string, level slog.Level) {
+func judge(err error, skills []string) (title, text markdown, level slog.Level) {
 	var (
 		input    *inputError
 		path     *sentry.PathError
@@ -89,14 +91,14 @@ func judge(err error, skills []string) (title, text string, level slog.Level) {
 	errors.As(err, &upstream)
 	switch {
 	case errors.As(err, &input):
-		return "Input error", sentence(input.Error()), slog.LevelDebug
+		return "Input error", input.text(), slog.LevelDebug
 	case errors.As(err, &path):
-		return "Input error", fmt.Sprintf("%s is not a valid slug or id: it %s.", inline(path.Element), path.Reason), slog.LevelDebug
+		return "Input error", textf("%s is not a valid slug or id: it %s.", inline(path.Element), reason(path)), slog.LevelDebug
 	case errors.Is(err, sentry.ErrUnauthorized):
 		return "Sign-in expired", "Sentry no longer accepts this sign-in. The user has to sign in again: reconnect this server in the client. Repeating the call will not help.", slog.LevelInfo
 	case errors.Is(err, sentry.ErrForbidden):
 		return "Permission missing", "Sentry refuses this: " + detail(upstream) +
-			" The user needs access to the organization or project, and the sign-in needs the scopes " + strings.Join(scopesFor(skills), ", ") + ". Repeating the call will not help.", slog.LevelDebug
+			" The user needs access to the organization or project, and the sign-in needs the scopes " + names(scopesFor(skills)) + ". Repeating the call will not help.", slog.LevelDebug
 	case errors.Is(err, sentry.ErrNotFound):
 		return "Not found", "Sentry knows no such resource, or this user cannot see it. Check the slug or id; find_organizations, find_projects and search_issues find valid ones.", slog.LevelDebug
 	case errors.Is(err, sentry.ErrRateLimited):
@@ -107,38 +109,37 @@ func judge(err error, skills []string) (title, text string, level slog.Level) {
 		return "Sentry is unavailable", "Sentry did not give a usable answer: " + unavailability(upstream) +
 			" Try again " + when(upstream) + "; a shorter period or a narrower query may also help.", slog.LevelWarn
 	case upstream != nil:
-		return "Input error", fmt.Sprintf("Sentry refuses this call (HTTP %d): %s", upstream.StatusCode, detail(upstream)), slog.LevelDebug
+		return "Input error", textf("Sentry refuses this call (HTTP %s): %s", number(upstream.StatusCode), detail(upstream)), slog.LevelDebug
 	}
 	return "Internal error", "Something went wrong in this server; the details are in its log. Try again, or try another tool.", slog.LevelError
 }
 
-func detail(e *sentry.Error) string {
+func detail(e *sentry.Error) markdown {
 	if e == nil || e.Detail == "" {
 		return "it gives no reason."
 	}
 	return sentence(inline(e.Detail))
 }
 
-func unavailability(e *sentry.Error) string {
+func unavailability(e *sentry.Error) markdown {
 	if e == nil {
 		return "it could not be reached."
 	}
 	if e.StatusCode != 0 {
-		return fmt.Sprintf("HTTP %d, %s", e.StatusCode, detail(e))
+		return textf("HTTP %s, %s", number(e.StatusCode), detail(e))
 	}
 	return detail(e)
 }
 
-func when(e *sentry.Error) string {
+func when(e *sentry.Error) markdown {
 	if e == nil || e.RetryAfter <= 0 {
 		return "in a minute"
 	}
-	return "in " + e.RetryAfter.Round(time.Second).String()
+	return "in " + word(e.RetryAfter.Round(time.Second).String())
 }
 
-func sentence(s string) string {
-	s = strings.TrimSpace(s)
-	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "?") || strings.HasSuffix(s, "!") {
+func sentence(s markdown) markdown {
+	if s == "" || strings.ContainsAny(string(s[len(s)-1:]), ".?!") {
 		return s
 	}
 	return s + "."

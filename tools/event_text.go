@@ -3,6 +3,7 @@ package tools
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,22 +20,21 @@ const (
 )
 
 func writeEvent(d *document, env Env, org, issue string, e *sentry.Event) {
-	id := printable(string(e.ID))
-	d.heading(2, "Event %s", id)
+	d.heading(2, "Event %s", word(e.ID))
 	d.fact("Occurred at", stamp(e.DateCreated.Time))
-	d.fact("Type", printable(string(e.Type)))
+	d.fact("Type", inline(e.Type))
 	if e.Release != nil {
-		d.fact("Release", inline(string(e.Release.Version)))
+		d.fact("Release", inline(e.Release.Version))
 	}
-	d.fact("SDK", printable(string(e.SDK.Name+" "+e.SDK.Version)))
+	d.fact("SDK", inline(e.SDK.Name+" "+e.SDK.Version))
 	if trace, ok := e.Contexts["trace"]["trace_id"].(string); ok {
-		d.fact("Trace", fmt.Sprintf("[%s](%s)", printable(trace), env.Sentry.TraceURL(org, printable(trace))))
+		d.fact("Trace", traceText(env, org, trace))
 	}
 	if e.User != nil {
 		d.fact("User", inline(userText(*e.User)))
 	}
-	if id != "" {
-		d.fact("URL", env.Sentry.EventURL(org, issue, id))
+	if e.ID != "" {
+		d.fact("URL", address(env.Sentry.EventURL(org, issue, string(e.ID))))
 	}
 	writeMessage(d, e)
 	writeExceptions(d, e)
@@ -46,6 +46,16 @@ func writeEvent(d *document, env Env, org, issue string, e *sentry.Event) {
 	writeTags(d, e)
 	writeBreadcrumbs(d, e)
 	writeValues(d, "Additional data", e.Extra)
+}
+
+var traceID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// traceText links to a trace only if its id is one: SDKs send what they like.
+func traceText(env Env, org, id string) markdown {
+	if traceID.MatchString(id) {
+		return link(word(id), env.Sentry.TraceURL(org, id))
+	}
+	return inline(id)
 }
 
 func userText(u sentry.EventUser) string {
@@ -78,10 +88,10 @@ func writeExceptions(d *document, e *sentry.Event) {
 	shown := 0
 	for _, x := range slices.Backward(e.Exceptions) {
 		if shown++; shown > maxExceptions {
-			d.line("\n%d more exceptions in the chain are left out.", len(e.Exceptions)-maxExceptions)
+			d.line("\n%s more exceptions in the chain are left out.", number(len(e.Exceptions)-maxExceptions))
 			return
 		}
-		title := "Error"
+		var title markdown = "Error"
 		if shown > 1 {
 			title = "Caused by"
 		}
@@ -202,7 +212,7 @@ func writeBreadcrumbs(d *document, e *sentry.Event) {
 	if len(crumbs) > maxBreadcrumbs {
 		crumbs = crumbs[len(crumbs)-maxBreadcrumbs:]
 	}
-	d.heading(3, "Breadcrumbs (the last %d of %d)", len(crumbs), len(e.Breadcrumbs))
+	d.heading(3, "Breadcrumbs (the last %s of %s)", number(len(crumbs)), number(len(e.Breadcrumbs)))
 	var b strings.Builder
 	for _, c := range crumbs {
 		line := fmt.Sprintf("%s %s [%s] %s", c.Timestamp.String(), c.Level, c.Category, c.Message)
@@ -214,7 +224,7 @@ func writeBreadcrumbs(d *document, e *sentry.Event) {
 	d.untrusted(b.String(), maxBlock)
 }
 
-func writeValues(d *document, title string, values map[string]any) {
+func writeValues(d *document, title markdown, values map[string]any) {
 	if len(values) == 0 {
 		return
 	}

@@ -43,7 +43,7 @@ func searchEvents() Tool {
 	}, runSearchEvents)
 }
 
-func runSearchEvents(ctx context.Context, env Env, in searchEventsIn) (string, error) {
+func runSearchEvents(ctx context.Context, env Env, in searchEventsIn) (markdown, error) {
 	search, err := in.search()
 	if err != nil {
 		return "", err
@@ -62,7 +62,7 @@ func runSearchEvents(ctx context.Context, env Env, in searchEventsIn) (string, e
 	if shown == 0 {
 		d.line("No rows match. A longer period or fewer filters may find some. %s", misspelled(ctx, env, in.OrganizationSlug, search))
 	}
-	return d.String(), nil
+	return d.markdown(), nil
 }
 
 // search fills in what the caller left open.
@@ -113,23 +113,23 @@ func validateSearch(ctx context.Context, env Env, org string, s sentry.EventSear
 	if len(problems) == 0 {
 		return nil
 	}
-	fix := "Correct the search and repeat the call."
+	var fix markdown = "Correct the search and repeat the call."
 	if len(wrong) > 0 {
 		fix = suggestFields(ctx, env, org, s, wrong)
 	}
-	return &inputError{problem: "Sentry does not accept this search: " + strings.Join(problems, "; "), fix: fix}
+	return &inputError{problem: "Sentry does not accept this search: " + join(problems, "; "), fix: fix}
 }
 
 // problemsOf lists what is wrong, and the names of the fields that are.
-func problemsOf(v *sentry.Validation) (problems, wrongFields []string) {
-	add := func(part string, checked []sentry.CheckedPart) {
+func problemsOf(v *sentry.Validation) (problems []markdown, wrongFields []string) {
+	add := func(part markdown, checked []sentry.CheckedPart) {
 		for _, c := range checked {
 			if c.Valid {
 				continue
 			}
-			problem := part + " " + inline(string(c.Name))
+			problem := part + " " + inline(c.Name)
 			if c.Error != "" {
-				problem += ": " + inline(string(c.Error))
+				problem += ": " + inline(c.Error)
 			}
 			if !slices.Contains(problems, problem) {
 				problems = append(problems, problem)
@@ -142,14 +142,14 @@ func problemsOf(v *sentry.Validation) (problems, wrongFields []string) {
 	add("dataset", v.Dataset)
 	add("field", v.Fields)
 	if !v.Query.Valid && v.Query.Error != "" {
-		problems = append(problems, "query: "+inline(string(v.Query.Error)))
+		problems = append(problems, "query: "+inline(v.Query.Error))
 	}
 	add("query field", v.Query.Fields)
 	if len(problems) == 0 {
 		add("sort", v.OrderBy) // a sort by a wrong field only says the same again
 	}
 	if len(problems) == 0 && v.Detail != "" {
-		problems = append(problems, inline(string(v.Detail)))
+		problems = append(problems, inline(v.Detail))
 	}
 	return problems, wrongFields
 }
@@ -158,20 +158,16 @@ const maxSuggested = 20
 
 // suggestFields names fields that exist: those that the wrong ones were meant
 // to be, or else some.
-func suggestFields(ctx context.Context, env Env, org string, s sentry.EventSearch, wrong []string) string {
+func suggestFields(ctx context.Context, env Env, org string, s sentry.EventSearch, wrong []string) markdown {
 	known := knownFields(ctx, env, org, s)
 	if near := nearFields(wrong, known); near != "" {
 		return near
 	}
-	some := make([]string, min(len(known), maxSuggested))
-	for i := range some {
-		some[i] = inline(known[i])
-	}
-	return "Fields of this dataset include " + strings.Join(some, ", ") + "."
+	return "Fields of this dataset include " + names(known[:min(len(known), maxSuggested)]) + "."
 }
 
-func nearFields(wrong, known []string) string {
-	var near []string
+func nearFields(wrong, known []string) markdown {
+	var near []markdown
 	for _, name := range wrong {
 		best := nearest(name, known)
 		if best != "" && best != name && !slices.Contains(near, inline(best)) {
@@ -181,14 +177,14 @@ func nearFields(wrong, known []string) string {
 	if len(near) == 0 {
 		return ""
 	}
-	return "Did you mean " + strings.Join(near, ", ") + "?"
+	return "Did you mean " + join(near, ", ") + "?"
 }
 
 var queryKey = regexp.MustCompile(`[A-Za-z_][\w.-]*:`)
 
 // misspelled looks for keys that no event has: Sentry accepts every key, as it
 // could be a tag, and then finds nothing.
-func misspelled(ctx context.Context, env Env, org string, s sentry.EventSearch) string {
+func misspelled(ctx context.Context, env Env, org string, s sentry.EventSearch) markdown {
 	known := knownFields(ctx, env, org, s)
 	var unknown []string
 	for _, key := range queryKey.FindAllString(s.Query, 20) {
@@ -226,7 +222,7 @@ func refusedSearch(err error) error {
 		return err
 	}
 	return &inputError{
-		problem: "Sentry does not accept this search: " + strings.TrimSuffix(detail(e), "."),
+		problem: "Sentry does not accept this search: " + detail(e),
 		fix:     "Filters are key:value, values with spaces need double quotes, and free text needs no key.",
 	}
 }
@@ -234,12 +230,12 @@ func refusedSearch(err error) error {
 // writeEvents returns the document and how many rows are in it.
 func writeEvents(env Env, org string, s sentry.EventSearch, rows *sentry.EventRows, page sentry.Page) (*document, int) {
 	d := new(document)
-	d.heading(1, "%s in %s", strings.ToUpper(s.Dataset[:1])+s.Dataset[1:], org)
+	d.heading(1, "%s in %s", word(strings.ToUpper(s.Dataset[:1])+s.Dataset[1:]), word(org))
 	d.fact("Query", inline(s.Query))
 	d.fact("Fields", inline(strings.Join(s.Fields, ", ")))
-	d.fact("Sort", s.Sort)
-	d.fact("Period", s.Period)
-	d.fact("View in Sentry", env.Sentry.EventsURL(org, s))
+	d.fact("Sort", inline(s.Sort))
+	d.fact("Period", word(s.Period))
+	d.fact("View in Sentry", address(env.Sentry.EventsURL(org, s)))
 	var b strings.Builder
 	shown := 0
 	for _, row := range rows.Rows {
@@ -252,10 +248,10 @@ func writeEvents(env Env, org string, s sentry.EventSearch, rows *sentry.EventRo
 	d.line("")
 	if shown > 0 {
 		d.line(untrustedNote)
-		d.line("%d rows:\n", shown)
+		d.line("%s rows:\n", number(shown))
 		d.untrusted(b.String(), maxText-8<<10)
 	}
-	d.fact("nextCursor", page.Next)
+	d.fact("nextCursor", cursor(page))
 	return d, shown
 }
 

@@ -84,7 +84,7 @@ func executeTool() Tool {
 		Annotations: hints(false, true, false, true),
 	}, func(ctx context.Context, env Env, in executeToolIn) (*mcp.CallToolResult, error) {
 		if isGateway(in.Name) {
-			return nil, &inputError{"name", "must not be a gateway tool", "Call " + in.Name + " directly."}
+			return nil, &inputError{"name", "must not be a gateway tool", "Call " + word(in.Name) + " directly."}
 		}
 		return env.invoke(ctx, in.Name, in.Arguments), nil
 	})

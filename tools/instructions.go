@@ -16,5 +16,5 @@ func instructions(key constraint.Key) string {
 	if ShapeOf(key) == ShapeUser {
 		return instructionsForUser
 	}
-	return "Sentry, confined to " + place(key) + ": nothing else can be reached, and these parameters are already set. " + howTo
+	return "Sentry, confined to " + string(place(key)) + ": nothing else can be reached, and these parameters are already set. " + howTo
 }

@@ -3,7 +3,6 @@ package tools
 import (
 	"context"
 	"errors"
-	"strconv"
 
 	"roundhouse/sentry"
 )
@@ -20,7 +19,7 @@ func getIssueDetails() Tool {
 		Description: "Show one issue and one of its events: status, counts, stack trace, request, user, tags, breadcrumbs. The issue is named by URL, by short id or number, or by the id of an event.",
 		Skills:      []string{Inspect, Triage},
 		Annotations: hints(true, false, true, true),
-	}, func(ctx context.Context, env Env, in issueDetailsIn) (string, error) {
+	}, func(ctx context.Context, env Env, in issueDetailsIn) (markdown, error) {
 		t, err := in.targetByEvent(ctx, env)
 		if err != nil {
 			return "", err
@@ -87,7 +86,7 @@ func getEvent(ctx context.Context, env Env, t target, issue *sentry.Issue) (*sen
 	return event, nil
 }
 
-func describeIssue(ctx context.Context, env Env, t target) (string, error) {
+func describeIssue(ctx context.Context, env Env, t target) (markdown, error) {
 	issue, err := getIssue(ctx, env, t)
 	if err != nil {
 		return "", err
@@ -104,41 +103,41 @@ func describeIssue(ctx context.Context, env Env, t target) (string, error) {
 	writeIssue(&d, env, t.org, issue)
 	if event == nil {
 		d.line("\nNo event of this issue is stored any more.")
-		return d.String(), nil
+		return d.markdown(), nil
 	}
 	writeEvent(&d, env, t.org, issueName(*issue), event)
 	d.heading(2, "Next steps")
-	d.line("- A commit message with \"Fixes %s\" resolves the issue when it is released.", issueName(*issue))
-	d.line("- search_events with dataset errors and query issue:%s finds its other events.", issueName(*issue))
-	return d.String(), nil
+	d.line("- A commit message with \"Fixes %s\" resolves the issue when it is released.", word(issueName(*issue)))
+	d.line("- search_events with dataset errors and query issue:%s finds its other events.", word(issueName(*issue)))
+	return d.markdown(), nil
 }
 
 func writeIssue(d *document, env Env, org string, issue *sentry.Issue) {
-	d.heading(1, "Issue %s in %s", issueName(*issue), org)
+	d.heading(1, "Issue %s in %s", word(issueName(*issue)), word(org))
 	d.line(untrustedNote)
-	d.fact("Title", inline(string(issue.Title)))
-	d.fact("Culprit", inline(string(issue.Culprit)))
+	d.fact("Title", inline(issue.Title))
+	d.fact("Culprit", inline(issue.Culprit))
 	d.fact("Status", statusText(*issue))
-	d.fact("Level", printable(string(issue.Level)))
-	d.fact("Priority", printable(string(issue.Priority)))
+	d.fact("Level", inline(issue.Level))
+	d.fact("Priority", word(issue.Priority))
 	d.fact("Assigned to", assigneeText(issue.AssignedTo))
 	d.fact("First seen", stamp(issue.FirstSeen.Time))
 	d.fact("Last seen", stamp(issue.LastSeen.Time))
-	d.fact("Events", strconv.FormatInt(int64(issue.Count), 10))
-	d.fact("Users", strconv.FormatInt(int64(issue.UserCount), 10))
-	d.fact("Category", printable(string(issue.Category)))
-	d.fact("Platform", printable(string(issue.Platform)))
-	d.fact("Project", printable(string(issue.Project.Slug)))
-	d.fact("URL", env.Sentry.IssueURL(org, issueName(*issue)))
+	d.fact("Events", number(issue.Count))
+	d.fact("Users", number(issue.UserCount))
+	d.fact("Category", inline(issue.Category))
+	d.fact("Platform", inline(issue.Platform))
+	d.fact("Project", word(issue.Project.Slug))
+	d.fact("URL", address(env.Sentry.IssueURL(org, issueName(*issue))))
 }
 
-func assigneeText(a *sentry.Assignee) string {
+func assigneeText(a *sentry.Assignee) markdown {
 	if a == nil || a.ID == "" {
 		return "nobody"
 	}
-	name := inline(string(a.Name))
+	name := inline(a.Name)
 	if name == "" {
-		name = inline(string(a.Email))
+		name = inline(a.Email)
 	}
-	return printable(string(a.Type)) + ":" + printable(string(a.ID)) + " " + name
+	return textf("%s:%s %s", word(a.Type), word(a.ID), name)
 }

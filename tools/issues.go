@@ -3,7 +3,6 @@ package tools
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"roundhouse/sentry"
 )
@@ -29,7 +28,7 @@ func searchIssues() Tool {
 	}, runSearchIssues)
 }
 
-func runSearchIssues(ctx context.Context, env Env, in searchIssuesIn) (string, error) {
+func runSearchIssues(ctx context.Context, env Env, in searchIssuesIn) (markdown, error) {
 	project, err := env.project(ctx, in.OrganizationSlug, in.ProjectSlugOrID)
 	if err != nil {
 		return "", err
@@ -43,10 +42,10 @@ func runSearchIssues(ctx context.Context, env Env, in searchIssuesIn) (string, e
 		return "", refusedSearch(err)
 	}
 	var d document
-	d.heading(1, "Issues in %s", in.OrganizationSlug)
+	d.heading(1, "Issues in %s", word(in.OrganizationSlug))
 	d.fact("Query", inline(in.Query))
-	d.fact("Period", in.Period)
-	d.fact("View in Sentry", env.Sentry.IssuesURL(in.OrganizationSlug, search))
+	d.fact("Period", word(in.Period))
+	d.fact("View in Sentry", address(env.Sentry.IssuesURL(in.OrganizationSlug, search)))
 	shown := 0
 	for _, issue := range issues {
 		if env.owns(issue.Project) {
@@ -58,24 +57,24 @@ func runSearchIssues(ctx context.Context, env Env, in searchIssuesIn) (string, e
 	switch {
 	case shown > 0:
 		d.line(untrustedNote)
-		d.line("%d issues on this page. get_sentry_resource opens one by its URL.", shown)
+		d.line("%s issues on this page. get_sentry_resource opens one by its URL.", number(shown))
 	default:
 		d.line("No issues match. A longer period, fewer filters or an empty query (every status) may find more.")
 	}
-	d.fact("nextCursor", page.Next)
-	return d.String(), nil
+	d.fact("nextCursor", cursor(page))
+	return d.markdown(), nil
 }
 
 func writeIssueRow(d *document, env Env, org string, n int, issue sentry.Issue) {
 	id := issueName(issue)
-	d.heading(2, "%d. [%s](%s)", n, id, env.Sentry.IssueURL(org, id))
-	d.line("%s\n", inline(string(issue.Title)))
+	d.heading(2, "%s. %s", number(n), link(word(id), env.Sentry.IssueURL(org, id)))
+	d.line("%s\n", inline(issue.Title))
 	d.fact("Status", statusText(issue))
-	d.fact("Level", printable(string(issue.Level)))
-	d.fact("Project", printable(string(issue.Project.Slug)))
-	d.fact("Culprit", inline(string(issue.Culprit)))
-	d.fact("Events", strconv.FormatInt(int64(issue.Count), 10))
-	d.fact("Users", strconv.FormatInt(int64(issue.UserCount), 10))
+	d.fact("Level", inline(issue.Level))
+	d.fact("Project", word(issue.Project.Slug))
+	d.fact("Culprit", inline(issue.Culprit))
+	d.fact("Events", number(issue.Count))
+	d.fact("Users", number(issue.UserCount))
 	d.fact("First seen", stamp(issue.FirstSeen.Time))
 	d.fact("Last seen", stamp(issue.LastSeen.Time))
 }
@@ -83,15 +82,15 @@ func writeIssueRow(d *document, env Env, org string, n int, issue sentry.Issue) 
 // issueName is what people call an issue: its short id, or else its number.
 func issueName(issue sentry.Issue) string {
 	if issue.ShortID != "" {
-		return printable(string(issue.ShortID))
+		return string(issue.ShortID)
 	}
-	return printable(string(issue.ID))
+	return string(issue.ID)
 }
 
-func statusText(issue sentry.Issue) string {
-	text := printable(string(issue.Status))
+func statusText(issue sentry.Issue) markdown {
+	text := word(issue.Status)
 	if issue.Substatus != "" {
-		text += " (" + printable(string(issue.Substatus)) + ")"
+		text += " (" + word(issue.Substatus) + ")"
 	}
 	return text
 }

@@ -50,7 +50,7 @@ func newTarget(org, issue string) (target, error) {
 
 // targetOfURL accepts a URL of an issue or event. org is what the caller or
 // the key names, "" for nothing.
-func targetOfURL(env Env, field, raw, org string) (target, error) {
+func targetOfURL(env Env, field markdown, raw, org string) (target, error) {
 	r, err := parseURL(env, field, raw, org)
 	if err != nil {
 		return target{}, err
@@ -65,19 +65,19 @@ func targetOfURL(env Env, field, raw, org string) (target, error) {
 
 // parseURL checks that raw is of this Sentry and of what the key allows, and
 // settles its organization.
-func parseURL(env Env, field, raw, org string) (sentry.Resource, error) {
+func parseURL(env Env, field markdown, raw, org string) (sentry.Resource, error) {
 	r, err := env.Sentry.ParseURL(raw)
 	switch {
 	case errors.Is(err, sentry.ErrForeignURL):
 		return r, &inputError{field, "is not of the Sentry that this server is connected to", ""}
 	case err != nil:
-		return r, &inputError{field, "is not the URL of an issue or event", "Copy it from Sentry, such as " + env.Sentry.IssueURL("your-organization", "SHOP-7")}
+		return r, &inputError{field, "is not the URL of an issue or event", "Copy it from Sentry, such as " + address(env.Sentry.IssueURL("your-organization", "SHOP-7"))}
 	case r.Org == "" && org == "":
 		return r, &inputError{field, "names no organization", "Send organizationSlug with it."}
 	case r.Org == "":
 		r.Org = org
 	case org != "" && !strings.EqualFold(r.Org, org):
-		return r, &inputError{field, "is of another organization", "Only " + org + " can be used here."}
+		return r, &inputError{field, "is of another organization", "Only " + word(org) + " can be used here."}
 	case org != "":
 		r.Org = org
 	}
@@ -90,18 +90,18 @@ func parseURL(env Env, field, raw, org string) (sentry.Resource, error) {
 // unsupported tells what to do instead of opening a resource of a kind that
 // no tool here opens.
 func unsupported(r sentry.Resource) error {
-	fix := "Open the URL in a browser."
+	var fix markdown = "Open the URL in a browser."
 	switch r.Type {
 	case "trace":
-		fix = "Its spans can be found: search_events with dataset spans and query trace:" + printable(r.ID) + "; its errors with dataset errors and the same query."
+		fix = "Its spans can be found: search_events with dataset spans and query " + inline("trace:"+r.ID) + "; its errors with dataset errors and the same query."
 	case "release":
-		fix = "Its issues can be found: search_issues with query release:\"" + printable(r.ID) + "\"."
+		fix = "Its issues can be found: search_issues with query " + inline("release:\""+r.ID+"\"") + "."
 	case "replay":
-		fix = "Its errors can be found: search_events with dataset errors and query replayId:" + printable(r.ID) + "."
+		fix = "Its errors can be found: search_events with dataset errors and query " + inline("replayId:"+r.ID) + "."
 	case "project":
 		fix = "Its issues can be found with search_issues."
 	}
-	return &inputError{"url", "is of a " + printable(r.Type) + ", which this server cannot open yet", fix}
+	return &inputError{"url", "is of a " + word(r.Type) + ", which this server cannot open yet", fix}
 }
 
 type resourceIn struct {
@@ -119,7 +119,7 @@ func getSentryResource() Tool {
 		Skills:      []string{Inspect, Triage},
 		Listed:      true,
 		Annotations: hints(true, false, true, true),
-	}, func(ctx context.Context, env Env, in resourceIn) (string, error) {
+	}, func(ctx context.Context, env Env, in resourceIn) (markdown, error) {
 		t, err := in.target(env)
 		if err != nil {
 			return "", err

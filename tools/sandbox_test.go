@@ -310,7 +310,7 @@ func TestSearchEvents(t *testing.T) {
 		wantAll(t, org.must("search_events", args{"dataset": dataset, "period": "90d"}), want, "untrusted")
 	}
 	wantAll(t, org.must("search_events", args{"fields": []string{"project", "count()"}, "period": "90d"}),
-		`{"project":"checkout-api","count()":`, "**Sort**: -count()")
+		`{"project":"checkout-api","count()":`, "**Sort**: `-count()`")
 
 	tests := []struct {
 		reason string
@@ -377,7 +377,7 @@ func TestGetSentryResource(t *testing.T) {
 	}{
 		{"another host", args{"url": "https://evil.example/organizations/acme-outdoors/issues/1/"}, "url is not of the Sentry"},
 		{"no URL", args{"url": "STOREFRONT-1"}, "url is not the URL of an issue or event"},
-		{"a trace", args{"url": "http://sentry.test/organizations/acme-outdoors/explore/traces/trace/0123456789abcdef0123456789abcdef/"}, "query trace:0123456789abcdef0123456789abcdef"},
+		{"a trace", args{"url": "http://sentry.test/organizations/acme-outdoors/explore/traces/trace/0123456789abcdef0123456789abcdef/"}, "query `trace:0123456789abcdef0123456789abcdef`"},
 		{"a replay", args{"url": "http://sentry.test/organizations/acme-outdoors/replays/abc/"}, "cannot open yet"},
 		{"another organization", args{"url": "http://sentry.test/organizations/globex-labs/issues/1/"}, "of another organization"},
 		{"no such issue", args{"resourceType": "issue", "resourceId": "STOREFRONT-ZZZ"}, "no issue `STOREFRONT-ZZZ` in organization acme-outdoors"},

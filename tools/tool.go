@@ -44,8 +44,8 @@ type Definition struct {
 	HiddenFrom Shape
 }
 
-// Handler does a tool's work. In is a struct; Out is a string (Markdown), a
-// struct (structured content) or *mcp.CallToolResult (passed on as it is).
+// Handler does a tool's work. In is a struct; Out is markdown, a struct
+// (structured content) or *mcp.CallToolResult (passed on as it is).
 // Values that the key fixes are already in In.
 type Handler[In, Out any] func(ctx context.Context, env Env, in In) (Out, error)
 
@@ -67,7 +67,9 @@ func Define[In, Out any](def Definition, h Handler[In, Out]) Tool {
 	t := Tool{Definition: def, input: schemaOf(reflect.TypeFor[In]())}
 	t.input.closed = true
 	switch out := reflect.TypeFor[Out](); {
-	case out.Kind() == reflect.String, out == reflect.TypeFor[*mcp.CallToolResult]():
+	case out.Kind() == reflect.String && out != reflect.TypeFor[markdown]():
+		panic(fmt.Sprintf("tools: %q answers with a plain string", def.Name))
+	case out == reflect.TypeFor[markdown](), out == reflect.TypeFor[*mcp.CallToolResult]():
 	default:
 		t.output = schemaOf(out)
 	}
@@ -119,11 +121,12 @@ func result(out any) (*mcp.CallToolResult, error) {
 	switch out := out.(type) {
 	case *mcp.CallToolResult:
 		return out, nil
-	case string:
-		if len(out) > maxText {
-			out = cut(out, maxText) + "\n\n(The rest is left out: the answer is too long.)"
+	case markdown:
+		text := string(out)
+		if len(text) > maxText {
+			text = cut(text, maxText) + "\n\n(The rest is left out: the answer is too long.)"
 		}
-		return mcp.NewToolResultText(out), nil
+		return mcp.NewToolResultText(text), nil
 	}
 	encoded, err := encode(out)
 	if err != nil {

@@ -2,8 +2,6 @@ package tools
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"roundhouse/sentry"
 )
@@ -32,7 +30,7 @@ func updateIssue() Tool {
 	}, runUpdateIssue)
 }
 
-func runUpdateIssue(ctx context.Context, env Env, in updateIssueIn) (string, error) {
+func runUpdateIssue(ctx context.Context, env Env, in updateIssueIn) (markdown, error) {
 	mode, err := in.ignoreMode()
 	if err != nil {
 		return "", err
@@ -59,9 +57,9 @@ func runUpdateIssue(ctx context.Context, env Env, in updateIssueIn) (string, err
 	}
 	var d document
 	if len(changes) > 0 {
-		d.heading(1, "Issue %s updated", issueName(*issue))
+		d.heading(1, "Issue %s updated", word(issueName(*issue)))
 	} else {
-		d.heading(1, "Issue %s already is as requested", issueName(*issue))
+		d.heading(1, "Issue %s already is as requested", word(issueName(*issue)))
 	}
 	for _, c := range changes {
 		d.line("- %s", c)
@@ -69,11 +67,11 @@ func runUpdateIssue(ctx context.Context, env Env, in updateIssueIn) (string, err
 	d.heading(2, "Now")
 	d.fact("Status", statusText(merged(*issue, *after)))
 	d.fact("Assigned to", assigneeText(after.AssignedTo))
-	d.fact("URL", env.Sentry.IssueURL(t.org, issueName(*issue)))
+	d.fact("URL", address(env.Sentry.IssueURL(t.org, issueName(*issue))))
 	if in.Reason != "" {
 		writeNoteOutcome(&d, env.Sentry.CreateNote(ctx, t.org, string(issue.ID), in.Reason))
 	}
-	return d.String(), nil
+	return d.markdown(), nil
 }
 
 // merged prefers what Sentry says after an update; older servers answer with
@@ -116,7 +114,7 @@ func (in updateIssueIn) ignoreMode() (string, error) {
 	case in.Status != "ignored" && (in.IgnoreMode != "" || len(given) > 0):
 		return "", &inputError{"ignoreMode", "and its conditions need status ignored", ""}
 	case len(given) > 1:
-		return "", &inputError{"", "conditions of " + strings.Join(given, " and ") + " cannot be combined", "Send those of one mode."}
+		return "", &inputError{"", "conditions of " + names(given) + " cannot be combined", "Send those of one mode."}
 	case in.IgnoreWindowMinutes > 0 && in.IgnoreCount == 0:
 		return "", &inputError{"ignoreWindowMinutes", "needs ignoreCount", ""}
 	case in.IgnoreUserWindowMinutes > 0 && in.IgnoreUserCount == 0:
@@ -128,15 +126,15 @@ func (in updateIssueIn) ignoreMode() (string, error) {
 	case in.IgnoreMode == "":
 		return "untilEscalating", nil
 	case len(given) == 1 && in.IgnoreMode != given[0]:
-		return "", &inputError{"ignoreMode", fmt.Sprintf("%s does not go with the condition of %s", in.IgnoreMode, given[0]), "Leave ignoreMode out, or send " + given[0] + "."}
+		return "", &inputError{"ignoreMode", textf("%s does not go with the condition of %s", word(in.IgnoreMode), word(given[0])), "Leave ignoreMode out, or send " + word(given[0]) + "."}
 	}
 	if needs, ok := needed[in.IgnoreMode]; ok && len(given) == 0 {
-		return "", &inputError{"ignoreMode", in.IgnoreMode + " needs " + needs, ""}
+		return "", &inputError{"ignoreMode", word(in.IgnoreMode) + " needs " + needs, ""}
 	}
 	return in.IgnoreMode, nil
 }
 
-var needed = map[string]string{
+var needed = map[string]markdown{
 	"forDuration":          "ignoreDurationMinutes",
 	"untilOccurrenceCount": "ignoreCount",
 	"untilUserCount":       "ignoreUserCount",
@@ -152,9 +150,9 @@ var substatuses = map[string]string{
 }
 
 // change returns what to send and says it in words; no words, no change.
-func (in updateIssueIn) change(issue *sentry.Issue, mode string) (sentry.IssueUpdate, []string, error) {
+func (in updateIssueIn) change(issue *sentry.Issue, mode string) (sentry.IssueUpdate, []markdown, error) {
 	var u sentry.IssueUpdate
-	var words []string
+	var words []markdown
 	held, err := in.statusHolds(issue, mode)
 	if err != nil {
 		return u, nil, err
@@ -164,11 +162,11 @@ func (in updateIssueIn) change(issue *sentry.Issue, mode string) (sentry.IssueUp
 		u.Substatus = substatuses[mode]
 		u.IgnoreDuration, u.IgnoreCount, u.IgnoreWindow = in.IgnoreDurationMinutes, in.IgnoreCount, in.IgnoreWindowMinutes
 		u.IgnoreUserCount, u.IgnoreUserWindow = in.IgnoreUserCount, in.IgnoreUserWindowMinutes
-		to := in.Status
+		to := word(in.Status)
 		if mode != "" {
 			to += " (" + in.ignoreText(mode) + ")"
 		}
-		words = append(words, fmt.Sprintf("**Status**: %s → **%s**", statusText(*issue), to))
+		words = append(words, textf("**Status**: %s → **%s**", statusText(*issue), to))
 	}
 	if in.AssignedTo != "" && !assigned(issue.AssignedTo, in.AssignedTo) {
 		to := in.AssignedTo
@@ -176,7 +174,7 @@ func (in updateIssueIn) change(issue *sentry.Issue, mode string) (sentry.IssueUp
 			to = ""
 		}
 		u.AssignedTo = &to
-		words = append(words, fmt.Sprintf("**Assigned to**: %s → **%s**", assigneeText(issue.AssignedTo), in.AssignedTo))
+		words = append(words, textf("**Assigned to**: %s → **%s**", assigneeText(issue.AssignedTo), inline(in.AssignedTo)))
 	}
 	return u, words, nil
 }
@@ -200,7 +198,7 @@ func (in updateIssueIn) statusHolds(issue *sentry.Issue, mode string) (bool, err
 	}
 	current := currentMode(issue)
 	if current != mode {
-		return false, &inputError{"ignoreMode", fmt.Sprintf("cannot change from %s to %s on an ignored issue", current, mode), "Set status unresolved first, then ignore it anew."}
+		return false, &inputError{"ignoreMode", textf("cannot change from %s to %s on an ignored issue", word(current), word(mode)), "Set status unresolved first, then ignore it anew."}
 	}
 	switch mode {
 	case "forDuration":
@@ -228,20 +226,20 @@ func currentMode(issue *sentry.Issue) string {
 	return "forever"
 }
 
-func (in updateIssueIn) ignoreText(mode string) string {
-	within := func(minutes int) string {
+func (in updateIssueIn) ignoreText(mode string) markdown {
+	within := func(minutes int) markdown {
 		if minutes == 0 {
 			return ""
 		}
-		return fmt.Sprintf(" within %d minutes", minutes)
+		return textf(" within %s minutes", number(minutes))
 	}
 	switch mode {
 	case "forDuration":
-		return fmt.Sprintf("for %d minutes", in.IgnoreDurationMinutes)
+		return textf("for %s minutes", number(in.IgnoreDurationMinutes))
 	case "untilOccurrenceCount":
-		return fmt.Sprintf("until %d more events%s", in.IgnoreCount, within(in.IgnoreWindowMinutes))
+		return textf("until %s more events%s", number(in.IgnoreCount), within(in.IgnoreWindowMinutes))
 	case "untilUserCount":
-		return fmt.Sprintf("until %d users are affected%s", in.IgnoreUserCount, within(in.IgnoreUserWindowMinutes))
+		return textf("until %s users are affected%s", number(in.IgnoreUserCount), within(in.IgnoreUserWindowMinutes))
 	case "forever":
 		return "forever"
 	}
