@@ -2,9 +2,11 @@ package sandbox
 
 import (
 	"bytes"
+	"database/sql"
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +159,41 @@ func TestNew_Upgrades(t *testing.T) {
 		r, _ := startLater(t, path, first.token, 48*time.Hour)
 		if diff := cmp.Diff(before, r.names()); diff != "" || r.rows("seeding") != 0 {
 			t.Errorf("issues (-before +after):\n%s", diff)
+		}
+	}
+}
+
+// TestNew_SeedReleases: what runs is what was deployed last, so the latest
+// release has the faults that the story is about.
+func TestNew_SeedReleases(t *testing.T) {
+	r := start(t, Options{}).as(mara, reading...)
+	var latest []string
+	for _, is := range r.issues("is:unresolved release:latest project:checkout-api") {
+		latest = append(latest, is.Level+" "+is.Title)
+	}
+	if want := "fatal runtime.errorString: runtime error: invalid memory address or nil pointer dereference"; !slices.Contains(latest, want) {
+		t.Errorf("issues of the latest release: %q, want among them %q", latest, want)
+	}
+	type sent struct {
+		Project, Release       string
+		At, Created, FirstSeen float64
+	}
+	scan := func(rows *sql.Rows) (s sent, err error) {
+		return s, rows.Scan(&s.Project, &s.Release, &s.At, &s.Created, &s.FirstSeen)
+	}
+	all, err := collect(t.Context(), r.sb.read(), scan, `SELECT p.slug, r.version, it.ts, r.created, rp.first
+		FROM item it JOIN project p ON p.id = it.project JOIN release r ON r.org = p.org AND r.version = it.attrs ->> '$.release'
+			JOIN release_project rp ON rp.release = r.id AND rp.project = p.id
+		WHERE it.kind IN ('error', 'transaction') ORDER BY p.slug, it.ts`)
+	if err != nil || len(all) < 150 {
+		t.Fatalf("%d items with a release, %v", len(all), err)
+	}
+	for i, s := range all {
+		if s.At < s.Created || s.At < s.FirstSeen {
+			t.Errorf("%s at %s, before the release is created", s.Release, stamp(s.At))
+		}
+		if i > 0 && all[i-1].Project == s.Project && all[i-1].Release > s.Release {
+			t.Errorf("%s at %s, after %s", s.Release, stamp(s.At), all[i-1].Release)
 		}
 	}
 }

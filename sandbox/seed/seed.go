@@ -23,6 +23,7 @@ type Project struct {
 	ID                   int64
 	Slug, Name, Platform string
 
+	releases []release // oldest first; the first one precedes everything else
 	faults   []fault
 	requests []request
 	logs     []logLine

@@ -33,6 +33,11 @@ type (
 		line                                int
 		own                                 bool
 	}
+	// release was deployed some time before now.
+	release struct {
+		version string
+		ago     time.Duration
+	}
 	// fault is what becomes one issue. Its events are spread evenly from first
 	// to last, both counted back from now.
 	fault struct {
@@ -42,7 +47,7 @@ type (
 		first, last                  time.Duration
 		events                       int
 		users                        []person
-		release, before, environment string // before: the release of its first half
+		environment                  string
 		crumbs                       []string
 		tags                         map[string]string
 		assignee                     int64
@@ -51,11 +56,11 @@ type (
 		resolved, ignored, regressed bool
 	}
 	request struct {
-		name, op, method, release string
-		took                      time.Duration
-		count                     int
-		calls                     []call
-		story                     bool
+		name, op, method string
+		took             time.Duration
+		count            int
+		calls            []call
+		story            bool
 	}
 	call struct {
 		op, description string
@@ -156,17 +161,13 @@ func (t *teller) fault(n int, f fault) {
 }
 
 func (t *teller) event(f fault, name string, i int, at time.Time) object {
-	release := f.release
-	if f.before != "" && i < f.events/2 {
-		release = f.before
-	}
 	tags := object{"mark": t.mark}
 	for k, v := range f.tags {
 		tags[k] = v
 	}
 	ev := object{
 		"timestamp": at.Format(time.RFC3339Nano), "platform": t.platform(), "level": or(f.level, "error"), "transaction": f.where,
-		"release": release, "environment": or(f.environment, "production"), "server_name": t.project.Slug + "-" + fmt.Sprint(i%3),
+		"release": t.release(at), "environment": or(f.environment, "production"), "server_name": t.project.Slug + "-" + fmt.Sprint(i%3),
 		"tags": tags, "sdk": object{"name": "sentry." + t.platform(), "version": "9.4.0"}, "extra": object{"attempt": i + 1},
 		"contexts": object{"trace": object{"trace_id": t.trace(f.story, name, i), "span_id": t.hex(16, "span "+name, i)}, "runtime": t.runtime()},
 	}
@@ -190,6 +191,17 @@ func (t *teller) event(f fault, name string, i int, at time.Time) object {
 		ev["request"] = object{"url": "https://" + t.org + ".example.test" + f.where, "headers": object{"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36"}}
 	}
 	return ev
+}
+
+// release is the one that ran at the time.
+func (t *teller) release(at time.Time) string {
+	running := ""
+	for _, r := range t.project.releases {
+		if !at.Before(t.now.Add(-r.ago)) {
+			running = r.version
+		}
+	}
+	return running
 }
 
 func (t *teller) browser() bool { return strings.HasPrefix(t.project.Platform, "javascript") }
@@ -252,7 +264,7 @@ func (t *teller) request(n int, r request) {
 			from = to
 		}
 		t.send(end, "transaction", t.hex(32, name, i), nil, object{
-			"type": "transaction", "transaction": r.name, "platform": t.platform(), "release": r.release, "environment": "production",
+			"type": "transaction", "transaction": r.name, "platform": t.platform(), "release": t.release(end), "environment": "production",
 			"start_timestamp": unix(start), "timestamp": unix(end), "tags": object{"mark": t.mark}, "spans": spans, "request": object{"method": or(r.method, "GET")},
 			"contexts": object{"trace": object{"trace_id": trace, "span_id": root, "op": r.op, "status": "ok"}},
 		})
