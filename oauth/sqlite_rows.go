@@ -109,8 +109,22 @@ func (s *SQLiteStore) PutGrant(ctx context.Context, g StoredGrant) error {
 			g.ID, g.User, g.UserName, g.ClientID, g.ClientName, g.Resource, strings.Join(g.Scopes, " "),
 			millis(g.Created), millis(g.Expires), g.Refresh[:], millis(g.Rotated),
 			g.Upstream.Sealed, millis(g.Upstream.Expires), millis(g.Upstream.Lease), g.Generation)
-		return err
+		if err != nil {
+			return err
+		}
+		if err := boundGrants(ctx, tx, g, MaxGrantsPerUserClient, `client_id = ?`, g.ClientID); err != nil {
+			return err
+		}
+		return boundGrants(ctx, tx, g, MaxGrantsPerUser, `TRUE`)
 	})
+}
+
+// boundGrants keeps g and, of its user's other grants that match, the best.
+func boundGrants(ctx context.Context, tx *sql.Tx, g StoredGrant, most int, match string, args ...any) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE `+match+` AND user_id = ? AND id <> ?
+		ORDER BY expires_at > ? DESC, CASE WHEN rotated_at > created_at THEN rotated_at ELSE created_at END DESC LIMIT ? OFFSET ?)`,
+		append(args, g.User, g.ID, millis(g.Created), purgeBatch, most-1)...)
+	return err
 }
 
 func (s *SQLiteStore) Grant(ctx context.Context, id string) (StoredGrant, error) {

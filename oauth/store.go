@@ -23,6 +23,12 @@ const (
 	MaxIdleClients    = 10_000 // clients that hold no grant
 	MaxTickets        = 20_000
 	MaxTokensPerGrant = 100
+
+	// Of the grants of one user, and of those of one user for one client: room
+	// for a client on every machine, and for those that sign in anew without
+	// giving up what they had.
+	MaxGrantsPerUser       = 200
+	MaxGrantsPerUserClient = 20
 )
 
 // Store keeps what an authorization server must remember. Its methods are safe
@@ -51,7 +57,10 @@ type Store interface {
 	// unspent, is ErrNotFound.
 	TakeTicket(ctx context.Context, key Hash, now time.Time) (Ticket, error)
 
-	// PutGrant keeps a new grant.
+	// PutGrant keeps a new grant. Of the other grants of its user, and of those
+	// for the same client, it revokes what is beyond MaxGrantsPerUser and
+	// MaxGrantsPerUserClient: first those that have expired when g is created,
+	// then those that have gone longest without a new refresh token.
 	PutGrant(ctx context.Context, g StoredGrant) error
 
 	// Grant returns a grant, expired or not; ErrNotFound once it is revoked.

@@ -29,6 +29,7 @@ func TestStore(t *testing.T, open func(t *testing.T) oauth.Store) {
 		{"TakeTicket", testTakeTicket},
 		{"TakeTicket_oneWins", testTakeTicketOneWins},
 		{"Grant", testGrant},
+		{"PutGrant_bounded", testPutGrantBounded},
 		{"Issue", testIssue},
 		{"Issue_oneWins", testIssueOneWins},
 		{"Issue_bounded", testIssueBounded},
@@ -185,6 +186,60 @@ func testGrant(t *testing.T, s oauth.Store) {
 	got, err := s.Grant(ctx, "g")
 	must(t, err)
 	wantEqual(t, "grant, after the caller changed its copy", got, newGrant("g"))
+}
+
+func testPutGrantBounded(t *testing.T, s oauth.Store) {
+	ctx := t.Context()
+	age := time.Duration(0)
+	put := func(id, user, client string) {
+		t.Helper()
+		age += time.Second
+		g := newGrant(id)
+		g.User, g.ClientID, g.Created = user, client, start.Add(age)
+		g.Expires = g.Created.Add(90 * time.Hour)
+		must(t, s.PutGrant(ctx, g))
+	}
+	alive := func(id string, want error) {
+		t.Helper()
+		_, err := s.Grant(ctx, id)
+		wantErr(t, "grant "+id, err, want)
+	}
+
+	put("other user", "u2", "c")
+	put("other client", "u", "c2")
+	put("refreshed", "u", "c")
+	put("oldest", "u", "c")
+	for i := range oauth.MaxGrantsPerUserClient - 2 {
+		put(fmt.Sprint("g", i), "u", "c")
+	}
+	refresh := issuance("refreshed", "a", oauth.Hash{}, hash("r"))
+	refresh.Now = start.Add(time.Hour)
+	must(t, s.Issue(ctx, refresh))
+	must(t, s.Issue(ctx, issuance("oldest", "b", oauth.Hash{}, hash("r"))))
+	alive("oldest", nil)
+	put("one too many", "u", "c")
+	alive("oldest", oauth.ErrNotFound)
+	_, _, err := s.Token(ctx, hash("b"))
+	wantErr(t, "access token of the oldest grant", err, oauth.ErrNotFound)
+	for _, id := range []string{"other user", "other client", "refreshed", "g0", "one too many"} {
+		alive(id, nil)
+	}
+
+	abandoned := newGrant("abandoned") // its code was never used
+	abandoned.User, abandoned.ClientID, abandoned.Created = "u", "c", start.Add(age)
+	abandoned.Expires = abandoned.Created
+	must(t, s.PutGrant(ctx, abandoned)) // revokes g0
+	put("next", "u", "c")
+	alive("abandoned", oauth.ErrNotFound)
+	alive("g1", nil)
+
+	for i := range oauth.MaxGrantsPerUser - oauth.MaxGrantsPerUserClient {
+		put(fmt.Sprint("h", i), "u", fmt.Sprint("c of h", i))
+	}
+	alive("other client", oauth.ErrNotFound) // the oldest of this user's
+	for _, id := range []string{"g1", "h0", "other user"} {
+		alive(id, nil)
+	}
 }
 
 func testIssue(t *testing.T, s oauth.Store) {
