@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -378,3 +379,26 @@ func TestPages_NeedSignIn(t *testing.T) {
 		t.Errorf("a session after its life: %d", w.Code)
 	}
 }
+
+func TestPages_NoPage(t *testing.T) {
+	b := &browserFake{start(t, Options{}), map[string]*http.Cookie{}}
+	var pages []string
+	for _, path := range []string{
+		"/organizations/acme-outdoors/explore/traces/trace/0123456789abcdef0123456789abcdef/?project=51001",
+		"/organizations/acme-outdoors/issues/", "/organizations/acme-outdoors/issues/1/events/0123456789abcdef0123456789abcdef/",
+		"/organizations/globex-labs/", "/organizations/nowhere", "/organizations/",
+	} {
+		w := b.do("GET", path, nil)
+		page := w.Body.String()
+		if w.Code != http.StatusNotFound || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") ||
+			!strings.Contains(page, "made for the API") || !strings.Contains(page, `href="/sub/"`) {
+			t.Errorf("GET %s = %d %s", path, w.Code, page)
+		}
+		pages = append(pages, nonce.ReplaceAllString(page, ""))
+	}
+	if len(slices.Compact(pages)) != 1 {
+		t.Error("the page says more about some organizations than about others")
+	}
+}
+
+var nonce = regexp.MustCompile(`nonce="[^"]*"`)

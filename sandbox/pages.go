@@ -39,6 +39,7 @@ func (s *Sandbox) pageRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /login/{$}", s.signIn)
 	mux.HandleFunc("GET /organizations/{org}/issues/{issue}/{$}", s.showIssue)
 	mux.HandleFunc("GET /organizations/{org}/issues/{issue}", s.showIssue)
+	mux.HandleFunc("GET /organizations/", s.showNoPage)
 }
 
 func (s *Sandbox) render(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
@@ -231,4 +232,11 @@ func (s *Sandbox) showIssue(w http.ResponseWriter, hr *http.Request) {
 	default:
 		s.render(w, hr, http.StatusOK, "issue.html", page{Title: is.short, Fault: is.title})
 	}
+}
+
+// showNoPage answers a link that would lead to one of Sentry's other pages. It
+// knows nothing of what the link names, so it says the same to everybody.
+func (s *Sandbox) showNoPage(w http.ResponseWriter, r *http.Request) {
+	s.render(w, r, http.StatusNotFound, "message.html",
+		page{Title: "No page for this", Message: "The sandbox has no page for this; it is made for the API."})
 }
