@@ -39,19 +39,8 @@ func (s *Server) metadata() metadata {
 	}
 }
 
-// serveMetadata answers any page of any origin: the document is public, and
-// MCP clients that run in a browser read it first. They send
-// MCP-Protocol-Version along, which takes a preflight.
 func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
-	if r.Method == http.MethodOptions {
-		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
-		h.Set("Access-Control-Allow-Headers", "*")
-		h.Set("Access-Control-Max-Age", "86400")
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "public, max-age=300")
 	h.Set("X-Content-Type-Options", "nosniff")

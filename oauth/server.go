@@ -204,14 +204,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.Serve
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, path := range []string{metadataPath, discoveryPath} {
-		mux.HandleFunc("GET "+path, s.serveMetadata)
-		mux.HandleFunc("OPTIONS "+path, s.serveMetadata)
+		mux.Handle("GET "+path, anyOrigin(s.serveMetadata))
+		mux.HandleFunc("OPTIONS "+path, preflight("GET, HEAD"))
 	}
-	mux.HandleFunc("POST "+registerPath, s.serveRegister)
+	for path, handle := range map[string]http.HandlerFunc{registerPath: s.serveRegister, tokenPath: s.serveToken} {
+		mux.Handle("POST "+path, anyOrigin(handle))
+		mux.HandleFunc("OPTIONS "+path, preflight("POST"))
+	}
 	mux.HandleFunc("GET "+authorizePath, s.serveAuthorize)
 	mux.HandleFunc("POST "+authorizePath, s.serveConsent)
 	mux.HandleFunc("GET "+callbackPath, s.serveCallback)
-	mux.HandleFunc("POST "+tokenPath, s.serveToken)
 	return mux
 }
 

@@ -91,18 +91,67 @@ func TestServer_metadata(t *testing.T) {
 	}
 }
 
-func TestServer_metadata_preflight(t *testing.T) {
-	w := newWorld(t)
-	req, err := http.NewRequest("OPTIONS", w.URL+"/.well-known/oauth-authorization-server", nil)
+// send sends one request as a page of another site would.
+func (w *world) send(method, path, contentType, body string) (int, http.Header) {
+	w.Helper()
+	req, err := http.NewRequestWithContext(w.Context(), method, w.URL+path, strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		w.Fatal(err)
 	}
+	req.Header.Set("Origin", "https://client.example")
+	req.Header.Set("Content-Type", contentType)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		w.Fatal(err)
 	}
 	resp.Body.Close()
-	if h := resp.Header; resp.StatusCode != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Headers") != "*" {
-		t.Errorf("status %d, headers %v", resp.StatusCode, h)
+	return resp.StatusCode, resp.Header
+}
+
+func TestServer_preflight(t *testing.T) {
+	w := newWorld(t)
+	for path, methods := range map[string]string{
+		"/.well-known/oauth-authorization-server": "GET, HEAD",
+		"/.well-known/openid-configuration":       "GET, HEAD",
+		"/oauth/register":                         "POST",
+		"/oauth/token":                            "POST",
+	} {
+		status, h := w.send("OPTIONS", path, "", "")
+		if status != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Methods") != methods {
+			t.Errorf("%s: status %d, headers %v", path, status, h)
+		}
+		for _, name := range []string{"Authorization", "Content-Type", "MCP-Protocol-Version"} {
+			if !strings.Contains(h.Get("Access-Control-Allow-Headers"), name) {
+				t.Errorf("%s: %s is not among the headers allowed, %q", path, name, h.Get("Access-Control-Allow-Headers"))
+			}
+		}
+	}
+	for _, path := range []string{"/oauth/authorize", "/oauth/callback"} {
+		if status, h := w.send("OPTIONS", path, "", ""); status != http.StatusMethodNotAllowed || h.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s: status %d, headers %v", path, status, h)
+		}
+	}
+}
+
+func TestServer_anyOrigin(t *testing.T) {
+	w := newWorld(t)
+	tests := []struct {
+		method, path, contentType, body string
+		want                            string
+	}{
+		{"GET", "/.well-known/oauth-authorization-server", "", "", "*"},
+		{"POST", "/oauth/register", "application/json", nativeRegistration, "*"},
+		{"POST", "/oauth/register", "application/json", "{}", "*"},
+		{"POST", "/oauth/token", "application/x-www-form-urlencoded", w.CodeForm(w.Code(w.Request(), "inspect")).Encode(), "*"},
+		{"POST", "/oauth/token", "application/x-www-form-urlencoded", "grant_type=x", "*"},
+		{"GET", "/oauth/authorize?" + w.Request().Encode(), "", "", ""},
+		{"POST", "/oauth/authorize", "application/x-www-form-urlencoded", "answer=approve", ""},
+		{"GET", "/oauth/callback?state=x", "", "", ""},
+	}
+	for _, tt := range tests {
+		status, h := w.send(tt.method, tt.path, tt.contentType, tt.body)
+		if got := h.Get("Access-Control-Allow-Origin"); got != tt.want || h.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s %.60s: status %d, Access-Control-Allow-Origin %q, want %q", tt.method, tt.path, status, got, tt.want)
+		}
 	}
 }

@@ -316,10 +316,10 @@ func TestServer_methods(t *testing.T) {
 	for path, want := range map[string]string{
 		"/.well-known/oauth-authorization-server": "GET, HEAD, OPTIONS",
 		"/.well-known/openid-configuration":       "GET, HEAD, OPTIONS",
-		"/oauth/register":                         "POST",
+		"/oauth/register":                         "OPTIONS, POST",
 		"/oauth/authorize":                        "GET, HEAD, POST",
 		"/oauth/callback":                         "GET, HEAD",
-		"/oauth/token":                            "POST",
+		"/oauth/token":                            "OPTIONS, POST",
 	} {
 		req, err := http.NewRequest("DELETE", w.URL+path, nil)
 		if err != nil {
