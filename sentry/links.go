@@ -89,7 +89,8 @@ var (
 
 // ParseURL is the inverse of the URL methods; it also understands API URLs.
 // The host must be the Client's own, or on sentry.io a subdomain; the scheme
-// is not compared, since people copy links through proxies.
+// is not compared, since people copy links through proxies. What it returns is
+// what the URL says, unescaped; whoever asks for it checks it.
 func (c *Client) ParseURL(raw string) (Resource, error) {
 	u, err := url.Parse(strings.TrimSpace(raw))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
@@ -136,8 +137,8 @@ func (c *Client) hostOrg(host string) (string, error) {
 	return label, nil
 }
 
-// pathElements splits an escaped path and checks each element as it would be
-// for a request.
+// pathElements splits an escaped path. Its elements are not yet fit for a
+// request: a release's version, for one, may hold a slash.
 func pathElements(path string) ([]string, error) {
 	var parts []string
 	for escaped := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
@@ -145,7 +146,7 @@ func pathElements(path string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := checkElement(part); err != nil {
+		if err := checkPart(part); err != nil {
 			return nil, err
 		}
 		parts = append(parts, part)

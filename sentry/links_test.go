@@ -38,6 +38,7 @@ func TestClient_ParseURL(t *testing.T) {
 		{saas, "https://acme.sentry.io/performance/trace/abc", Resource{Org: "acme", Type: "trace", ID: "abc"}, nil, "its older address"},
 		{saas, "https://acme.sentry.io/replays/abc/", Resource{Org: "acme", Type: "replay", ID: "abc"}, nil, "a replay"},
 		{saas, "https://acme.sentry.io/crons/web/nightly/", Resource{Org: "acme", Type: "monitor", ID: "nightly"}, nil, "a monitor"},
+		{saas, "https://acme.sentry.io/releases/shop%2Fweb@1.2/", Resource{Org: "acme", Type: "release", ID: "shop/web@1.2"}, nil, "a release with a slash"},
 		{saas, "https://evil.example/organizations/acme/issues/1/", Resource{}, ErrForeignURL, "another host"},
 		{saas, "https://acme.sentry.io.evil.example/issues/1/", Resource{}, ErrForeignURL, "a prefix of a host"},
 		{saas, "https://a.b.sentry.io/issues/1/", Resource{}, ErrForeignURL, "two labels are no organization"},
@@ -75,7 +76,7 @@ func FuzzClient_ParseURL(f *testing.F) {
 			return
 		}
 		for _, part := range []string{r.ID, r.Type} {
-			if err := checkElement(part); err != nil {
+			if err := checkPart(part); err != nil {
 				t.Errorf("ParseURL(%q) = %+v: %v", raw, r, err)
 			}
 		}

@@ -2,7 +2,6 @@ package sentry
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,12 +9,15 @@ import (
 
 const maxPathElement = 512
 
-// apiPath joins elements to the escaped path of an endpoint, below and
+// apiPath joins elements to the path of an endpoint, below and
 // including /api/0, with Sentry's trailing slash.
 //
-// Escaping alone is no protection: url.PathEscape leaves dots as they are and
-// path.Join walks up on "..", so an id of "../../../evil" would reach another
-// endpoint. Elements that could do so are refused, never repaired.
+// Escaping alone is no protection. url.PathEscape leaves dots as they are and
+// path.Join walks up on ".."; and many a proxy decodes %2f before it routes, so
+// that an id of "../../users" reaches another endpoint there even when it was
+// escaped. Slugs and ids are plain words in Sentry: anything else is refused,
+// never repaired. A release's version may hold a slash; an endpoint of releases
+// would need a rule of its own.
 func apiPath(elements ...string) (string, error) {
 	var b strings.Builder
 	b.WriteString("/api/0/")
@@ -23,13 +25,30 @@ func apiPath(elements ...string) (string, error) {
 		if err := checkElement(e); err != nil {
 			return "", err
 		}
-		b.WriteString(url.PathEscape(e))
+		b.WriteString(e)
 		b.WriteByte('/')
 	}
 	return b.String(), nil
 }
 
+// checkElement accepts what a slug or an id is made of.
 func checkElement(e string) error {
+	if err := checkPart(e); err != nil {
+		return err
+	}
+	if strings.ContainsFunc(e, notInSlug) {
+		return &PathError{e, "has characters other than letters, digits, dots, dashes and underscores"}
+	}
+	return nil
+}
+
+func notInSlug(r rune) bool {
+	letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	return !letter && r != '-' && r != '_' && r != '.'
+}
+
+// checkPart accepts what a part of a web page's address can be.
+func checkPart(e string) error {
 	switch {
 	case e == "":
 		return &PathError{e, "is empty"}

@@ -14,8 +14,16 @@ func TestAPIPath(t *testing.T) {
 		reason   string
 	}{
 		{[]string{"organizations", "acme"}, "/api/0/organizations/acme/", "plain"},
-		{[]string{"releases", "shop@1.2/rc+1"}, "/api/0/releases/shop@1.2%2Frc+1/", "a slash inside an element is data"},
-		{[]string{"issues", "a?b#c"}, "/api/0/issues/a%3Fb%23c/", "so are ? and #"},
+		{[]string{"issues", "SHOP_a.b-7"}, "/api/0/issues/SHOP_a.b-7/", "all that slugs are made of"},
+		{[]string{"events", "a/b"}, "", "a slash"},
+		{[]string{"events", "../x"}, "", "walks up inside an element"},
+		{[]string{"events", `a\b`}, "", "a backslash, which some take for a slash"},
+		{[]string{"events", "a%2fb"}, "", "an escape, which a proxy may decode"},
+		{[]string{"events", "a?b"}, "", "a query"},
+		{[]string{"events", "a#b"}, "", "a fragment"},
+		{[]string{"events", "a;b"}, "", "parameters"},
+		{[]string{"events", "a b"}, "", "a space"},
+		{[]string{"events", "é"}, "", "not ASCII"},
 		{[]string{"issues", "..."}, "/api/0/issues/.../", "three dots are a name"},
 		{[]string{"issues", ".."}, "", "walks up"},
 		{[]string{"issues", "."}, "", "stays"},
