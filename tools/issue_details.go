@@ -78,12 +78,24 @@ func getEvent(ctx context.Context, env Env, t target, issue *sentry.Issue) (*sen
 		}
 		return nil, err
 	}
-	foreign := event.GroupID != "" && event.GroupID != issue.ID ||
-		event.ProjectID != "" && env.ProjectID != "" && string(event.ProjectID) != env.ProjectID
-	if foreign {
+	if !env.ownsEvent(event, issue) {
 		return nil, notFound("event", id, env.Key)
 	}
 	return event, nil
+}
+
+// ownsEvent reports whether an event is of the issue that it was asked from. In
+// a project, one that does not say where it belongs is not shown.
+func (e Env) ownsEvent(event *sentry.Event, issue *sentry.Issue) bool {
+	switch {
+	case event.GroupID != "" && event.GroupID != issue.ID:
+		return false
+	case e.Key.Project() == "":
+		return true
+	case event.ProjectID == "":
+		return event.GroupID != ""
+	}
+	return string(event.ProjectID) == e.ProjectID
 }
 
 func describeIssue(ctx context.Context, env Env, t target) (markdown, error) {

@@ -82,6 +82,7 @@ func TestGetSentryResource_foreignEvent(t *testing.T) {
 	for reason, event := range map[string]string{
 		"another group":   `{"eventID":"a","groupID":"2","projectID":"7","title":"foreign"}`,
 		"another project": `{"eventID":"a","groupID":"1","projectID":"8","title":"foreign"}`,
+		"it says neither": `{"eventID":"a","title":"foreign","message":"foreign"}`,
 	} {
 		u := canned(t, "acme", "web", map[string]string{
 			"/api/0/organizations/acme/issues/WEB-1/":           `{"id":"1","shortId":"WEB-1","project":{"id":"7","slug":"web"}}`,

@@ -23,6 +23,10 @@ type target struct{ org, issue, event string }
 var (
 	issueID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 	eventID = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
+	slug    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+	// eventName also names an event by its place among those of an issue.
+	eventName = regexp.MustCompile(`^([0-9a-fA-F]{32}|latest|oldest|recommended)$`)
 )
 
 // target resolves the two ways to name an issue.
@@ -58,6 +62,9 @@ func targetOfURL(env Env, field markdown, raw, org string) (target, error) {
 	if r.Type != "issue" && r.Type != "event" {
 		return target{}, unsupported(r)
 	}
+	if r.Type == "event" && !eventName.MatchString(r.Event) {
+		return target{}, &inputError{field, "names no event", "An event is 32 hex digits, latest, oldest or recommended."}
+	}
 	t, err := newTarget(r.Org, r.ID)
 	t.event = r.Event
 	return t, err
@@ -72,6 +79,8 @@ func parseURL(env Env, field markdown, raw, org string) (sentry.Resource, error)
 		return r, &inputError{field, "is not of the Sentry that this server is connected to", ""}
 	case err != nil:
 		return r, &inputError{field, "is not the URL of an issue or event", "Copy it from Sentry, such as " + address(env.Sentry.IssueURL("your-organization", "SHOP-7"))}
+	case r.Org != "" && !slug.MatchString(r.Org):
+		return r, &inputError{field, "names no organization that could exist", ""}
 	case r.Org == "" && org == "":
 		return r, &inputError{field, "names no organization", "Send organizationSlug with it."}
 	case r.Org == "":

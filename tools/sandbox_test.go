@@ -380,6 +380,10 @@ func TestGetSentryResource(t *testing.T) {
 		{"a trace", args{"url": "http://sentry.test/organizations/acme-outdoors/explore/traces/trace/0123456789abcdef0123456789abcdef/"}, "query `trace:0123456789abcdef0123456789abcdef`"},
 		{"a replay", args{"url": "http://sentry.test/organizations/acme-outdoors/replays/abc/"}, "cannot open yet"},
 		{"another organization", args{"url": "http://sentry.test/organizations/globex-labs/issues/1/"}, "of another organization"},
+		{"an event that walks up", args{"url": "http://sentry.test/organizations/acme-outdoors/issues/" + id + "/events/..%2f..%2f/"}, "url names no event"},
+		{"an event by another name", args{"url": "http://sentry.test/organizations/acme-outdoors/issues/" + id + "/events/newest/"}, "url names no event"},
+		{"an issue that walks up", args{"url": "http://sentry.test/organizations/acme-outdoors/issues/..%2f..%2fusers/"}, "must be a short id"},
+		{"a project that walks up", args{"url": "http://sentry.test/organizations/acme-outdoors/projects/..%2f..%2fusers/"}, "cannot open yet"},
 		{"no such issue", args{"resourceType": "issue", "resourceId": "STOREFRONT-ZZZ"}, "no issue `STOREFRONT-ZZZ` in organization acme-outdoors"},
 		{"no such event", args{"resourceType": "event", "resourceId": id + ":" + strings.Repeat("f", 32)}, "no event"},
 		{"half a name", args{"resourceType": "issue"}, "url is required"},
@@ -394,6 +398,18 @@ func TestGetSentryResource(t *testing.T) {
 			}
 			wantAll(t, answer, tt.want)
 		})
+	}
+}
+
+// Without a pinned organization, the URL alone says which.
+func TestGetSentryResource_organization(t *testing.T) {
+	u := newWorld(t).as(mara, "", "")
+	for _, org := range []string{"..%2f..%2fusers", "a%5cb", "a%20b", "%25"} {
+		answer, isError := u.call("get_sentry_resource", args{"url": "http://sentry.test/organizations/" + org + "/issues/1/"})
+		if !isError {
+			t.Fatalf("%s is answered:\n%s", org, answer)
+		}
+		wantAll(t, answer, "**Input error**", "names no organization that could exist")
 	}
 }
 
