@@ -293,6 +293,25 @@ func TestOAuth_ConsentPage(t *testing.T) {
 	}
 }
 
+// TestPages_People: beside each user stands what they will see.
+func TestPages_People(t *testing.T) {
+	b, app := startOAuth(t)
+	if _, err := b.sb.writer.Exec("INSERT INTO user VALUES (7, 'new@example.test', 'New', 'new')"); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/", authorizeQuery(app, nil)} {
+		page := b.do("GET", path, nil).Body.String()
+		for email, orgs := range map[string]string{
+			mara: "Acme Outdoors (owner), Globex Labs (owner)", jon: "Acme Outdoors (member)", priya: "Globex Labs (member)",
+			"new@example.test": "no organization",
+		} {
+			if want := email + `</small><small class="orgs">` + orgs + "</small>"; !strings.Contains(page, want) {
+				t.Errorf("%s lacks %q: %s", path, want, page)
+			}
+		}
+	}
+}
+
 // TestOAuth_Forged: no other site can approve in the user's name.
 func TestOAuth_Forged(t *testing.T) {
 	b, app := startOAuth(t)

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"embed"
@@ -22,8 +23,8 @@ type page struct {
 	Nonce   string // for the style sheet
 	Base    string // path of the sandbox
 	Token   string // for the form
-	Users   []User
-	Chosen  int64 // among Users
+	People  []person
+	Chosen  int64 // the ID of one of People
 	App     string
 	Scopes  []string
 	Message string
@@ -33,6 +34,12 @@ type page struct {
 }
 
 type keyLine struct{ Org, Project, DSN string }
+
+// person is a user to choose, with the organizations to choose them by.
+type person struct {
+	User
+	Orgs string // "Acme Outdoors (owner), Globex Labs (member)"
+}
 
 func (s *Sandbox) pageRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.showStart)
@@ -76,20 +83,28 @@ func (s *Sandbox) renderError(w http.ResponseWriter, r *http.Request, status int
 // choose fills in the people to choose from, the signed-in one or else the
 // first preselected.
 func (s *Sandbox) choose(w http.ResponseWriter, r *http.Request, p page) (page, error) {
-	users, err := s.Users(r.Context())
+	people, err := s.people(r.Context())
 	if err != nil {
 		return p, err
 	}
-	if len(users) == 0 {
+	if len(people) == 0 {
 		return p, errors.New("the sandbox has no users")
 	}
-	p.Users, p.Chosen, p.Token = users, users[0].ID, s.formToken(w, r)
+	p.People, p.Chosen, p.Token = people, people[0].ID, s.formToken(w, r)
 	if u, ok, err := s.signedIn(r); err != nil {
 		return p, err
 	} else if ok {
 		p.Chosen = u.ID
 	}
 	return p, nil
+}
+
+func (s *Sandbox) people(ctx context.Context) ([]person, error) {
+	scan := func(rows *sql.Rows) (p person, err error) { return p, rows.Scan(append(p.fields(), &p.Orgs)...) }
+	return collect(ctx, s.read(), scan, "SELECT "+userColumns+`, (
+			SELECT coalesce(group_concat(o.name || ' (' || m.role || ')', ', ' ORDER BY o.name), 'no organization')
+			FROM member m JOIN org o ON o.id = m.org WHERE m.user = user.id)
+		FROM user ORDER BY id`)
 }
 
 func (s *Sandbox) showConsent(w http.ResponseWriter, r *http.Request) {
