@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -17,7 +19,8 @@ import (
 const (
 	maxArgumentText = 8 << 10 // bytes of one string
 	maxArguments    = 64
-	maxProblems     = 5 // told at once
+	maxProblems     = 5       // told at once
+	maxExact        = 1 << 53 // above it not every integer is a float64
 )
 
 // arguments turns what the client sent into what the handler decodes: nulls
@@ -49,6 +52,8 @@ func (n *narrowed) arguments(env Env, raw json.RawMessage) ([]byte, error) {
 			return nil, &inputError{word(p.name), "is too long", textf("Send at most %s bytes.", number(maxArgumentText))}
 		case isText && p.kind == "array":
 			values[p.name] = []any{text} // one value for a list of one
+		case ok && p.kind == "integer":
+			values[p.name] = wholeNumber(value)
 		case !ok && p.fallback != nil:
 			values[p.name] = p.fallback
 		case isText:
@@ -62,6 +67,27 @@ func (n *narrowed) arguments(env Env, raw json.RawMessage) ([]byte, error) {
 		values[name] = fixedValue(env, name)
 	}
 	return json.Marshal(values)
+}
+
+// wholeNumber writes an integer as Go decodes it. Models also send 10.0, 1e1
+// and "10", which JSON Schema takes for integers, or nearly. Anything else
+// stays as it is, for the validator to refuse.
+func wholeNumber(value any) any {
+	var text string
+	switch v := value.(type) {
+	case json.Number:
+		text = v.String()
+	case string:
+		text = strings.TrimSpace(v)
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return json.Number(strconv.FormatInt(n, 10))
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > maxExact {
+		return value
+	}
+	return json.Number(strconv.FormatInt(int64(f), 10))
 }
 
 func tooLong(value any) bool {
