@@ -40,6 +40,7 @@ type Client struct {
 	http      *http.Client
 	timeout   time.Duration
 	userAgent string
+	once      bool // a refused call is not tried again
 }
 
 // NewClient returns a Client, or an error that says what is wrong with cfg.
@@ -130,6 +131,15 @@ func (c *Client) InRegion(regionURL string) *Client {
 	return &clone
 }
 
+// WithoutRetries returns a Client that makes each call at most once: for who
+// would rather tell its own caller to come back than hold a place while Sentry
+// says when.
+func (c *Client) WithoutRetries() *Client {
+	clone := *c
+	clone.once = true
+	return &clone
+}
+
 // request is one call before it meets the client's base, token and timeout.
 type request struct {
 	op     string // the Op of an Error
@@ -151,12 +161,12 @@ func (c *Client) call(ctx context.Context, r request, out any) (Page, error) {
 		return Page{}, err
 	}
 	for attempt := 0; ; attempt++ {
-		header, err := c.once(r, build, out)
+		header, err := c.attempt(r, build, out)
 		if err == nil {
 			return nextPage(header), nil
 		}
 		wait, ok := retryWait(ctx, r, err, attempt)
-		if !ok || !pause(ctx, wait) {
+		if !ok || c.once || !pause(ctx, wait) {
 			return Page{}, err
 		}
 	}
@@ -208,8 +218,8 @@ func (c *Client) prepare(ctx context.Context, r request) (func() (*http.Request,
 	}, nil
 }
 
-// once makes one attempt.
-func (c *Client) once(r request, build func() (*http.Request, error), out any) (http.Header, error) {
+// attempt makes one of the attempts of a call.
+func (c *Client) attempt(r request, build func() (*http.Request, error), out any) (http.Header, error) {
 	req, err := build()
 	if err != nil {
 		return nil, err

@@ -193,6 +193,18 @@ func TestClient_retry(t *testing.T) {
 			})
 		})
 	}
+	t.Run("nothing is, without retries", func(t *testing.T) {
+		calls := 0
+		c := newTestClient(t, "https://sentry.io", answer(func(*http.Request) *http.Response {
+			calls++
+			return reply(429, `{}`, "Retry-After", "2")
+		})).WithoutRetries().InRegion("https://us.sentry.io")
+		_, err := c.Issue(t.Context(), "acme", "1")
+		var e *Error
+		if !errors.As(err, &e) || e.RetryAfter != 2*time.Second || calls != 1 {
+			t.Errorf("err = %v after %d calls, want one that says 2s after 1", err, calls)
+		}
+	})
 	t.Run("a write is never repeated", func(t *testing.T) {
 		calls := 0
 		c := newTestClient(t, "https://host", answer(func(*http.Request) *http.Response {
