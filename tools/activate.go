@@ -16,7 +16,8 @@ const bindTimeout = 15 * time.Second
 
 // Bind returns the Env of key after asking Sentry, with the credential that
 // ctx carries, whether the key's user, organization and project are what they
-// claim to be. It is called once per activation.
+// claim to be. It is called once per activation. What Sentry refuses for now is
+// not asked again: whoever waits for an activation holds one of few places.
 //
 // The error is constraint.ErrUnknown when the organization or project does not
 // exist or is not accessible (which of the two, or which part, is not told),
@@ -27,13 +28,14 @@ func Bind(ctx context.Context, client *sentry.Client, key constraint.Key) (Env, 
 	ctx, cancel := context.WithTimeout(ctx, bindTimeout)
 	defer cancel()
 	env := Env{Key: key, Sentry: client}
-	if err := verifyUser(ctx, client, key); err != nil {
+	asking := client.WithoutRetries()
+	if err := verifyUser(ctx, asking, key); err != nil {
 		return Env{}, err
 	}
 	if key.Org() == "" {
 		return env, nil
 	}
-	org, err := client.Organization(ctx, key.Org())
+	org, err := asking.Organization(ctx, key.Org())
 	if err != nil {
 		return Env{}, refusal("verify organization", err)
 	}
@@ -43,7 +45,7 @@ func Bind(ctx context.Context, client *sentry.Client, key constraint.Key) (Env, 
 	env.Sentry = client.InRegion(string(org.Links.RegionURL))
 	projectSlug := ""
 	if key.Project() != "" {
-		project, err := env.Sentry.Project(ctx, string(org.Slug), key.Project())
+		project, err := env.Sentry.WithoutRetries().Project(ctx, string(org.Slug), key.Project())
 		if err != nil {
 			return Env{}, refusal("verify project", err)
 		}

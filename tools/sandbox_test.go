@@ -213,18 +213,25 @@ func TestBind_unavailable(t *testing.T) {
 		status int
 		body   string
 		want   error // nil: an UnavailableError
+
+		retryAfter string
+		wait       time.Duration
 	}{
-		{"down", 503, `{}`, nil},
-		{"broken", 500, `{}`, nil},
-		{"HTML", 200, `<html>`, nil},
-		{"rate limited", 429, `{}`, nil},
-		{"refused", 401, `{}`, constraint.ErrUnauthorized},
+		{"down", 503, `{}`, nil, "60", time.Minute},
+		{"broken", 500, `{}`, nil, "60", time.Minute},
+		{"HTML", 200, `<html>`, nil, "60", time.Minute},
+		{"rate limited", 429, `{}`, nil, "60", time.Minute},
+		{"rate limited for a moment", 429, `{}`, nil, "2", 2 * time.Second},
+		{"down for a moment", 503, `{}`, nil, "", 0},
+		{"refused", 401, `{}`, constraint.ErrUnauthorized, "", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
+			calls := 0
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				calls++
 				w.Header().Set("Content-Type", "application/json")
-				w.Header().Set("Retry-After", "60")
+				w.Header().Set("Retry-After", tt.retryAfter)
 				w.WriteHeader(tt.status)
 				w.Write([]byte(tt.body))
 			}))
@@ -240,8 +247,11 @@ func TestBind_unavailable(t *testing.T) {
 				t.Errorf("err = %v, want %v", err, tt.want)
 			case tt.want == nil && !errors.As(err, &unavailable):
 				t.Errorf("err = %v, want an UnavailableError", err)
-			case tt.want == nil && tt.status != 200 && unavailable.RetryAfter != time.Minute:
-				t.Errorf("RetryAfter = %v, want 1m", unavailable.RetryAfter)
+			case tt.want == nil && unavailable.RetryAfter != tt.wait:
+				t.Errorf("RetryAfter = %v, want %v", unavailable.RetryAfter, tt.wait)
+			}
+			if calls != 1 {
+				t.Errorf("Sentry was asked %d times, want once", calls)
 			}
 		})
 	}
