@@ -105,8 +105,36 @@ func TestAccess_Tokens(t *testing.T) {
 	if _, err := r.sb.CreateToken(t.Context(), mara, []string{"org:everything"}); err == nil {
 		t.Error("an unknown scope was accepted")
 	}
-	if _, err := r.sb.CreateToken(t.Context(), "nobody@example.test", nil); err == nil {
-		t.Error("a token for nobody")
+	if _, err := r.sb.CreateTokenFor(t.Context(), mara, reading, -time.Hour); err == nil {
+		t.Error("a token that never was good")
+	}
+	_, err := r.sb.CreateToken(t.Context(), "nobody@example.test", nil)
+	if want := `create token: there is no user "nobody@example.test"; there are mara@example.test, jon@example.test, priya@example.test`; err == nil || err.Error() != want {
+		t.Errorf("a token for nobody: %v, want %s", err, want)
+	}
+}
+
+func TestAccess_TokenLife(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	brief, err := r.sb.CreateTokenFor(t.Context(), mara, reading, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		reason, token string
+		pass          time.Duration
+		want          int
+	}{
+		{"at once", brief, 0, http.StatusOK},
+		{"just before the end", brief, time.Hour - time.Second, http.StatusOK},
+		{"at the end", brief, time.Second, http.StatusUnauthorized},
+		{"one without an end", r.as(mara, reading...).token, 10 * 365 * 24 * time.Hour, http.StatusOK},
+	} {
+		r.clock.pass(tt.pass)
+		r.token = tt.token
+		if w := r.api("GET", "/auth/", ""); w.Code != tt.want {
+			t.Errorf("%s: %d, want %d", tt.reason, w.Code, tt.want)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // allScopes are the scopes that a token may have.
@@ -74,27 +75,46 @@ func scanUser(rows *sql.Rows) (u User, err error) { return u, rows.Scan(u.fields
 
 func (s *Sandbox) userByEmail(ctx context.Context, email string) (u User, err error) {
 	row := s.read().QueryRowContext(ctx, "SELECT "+userColumns+" FROM user WHERE email = ? COLLATE NOCASE", email)
-	if err := row.Scan(u.fields()...); err != nil {
-		return u, fmt.Errorf("user %q: %w", clip(email, 100), err)
+	err = row.Scan(u.fields()...)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return u, err
 	}
-	return u, nil
+	users, err := s.Users(ctx)
+	if err != nil {
+		return u, err
+	}
+	known := make([]string, len(users))
+	for i, u := range users {
+		known[i] = u.Email
+	}
+	return u, fmt.Errorf("there is no user %q; there are %s", clip(email, 100), strings.Join(known, ", "))
 }
 
-// CreateToken makes a user auth token that does not expire. It is returned
-// once; only its hash is kept.
+// CreateToken makes a user auth token that does not expire, as CreateTokenFor
+// does with a life of 0.
 func (s *Sandbox) CreateToken(ctx context.Context, userEmail string, scopes []string) (string, error) {
+	return s.CreateTokenFor(ctx, userEmail, scopes, 0)
+}
+
+// CreateTokenFor makes a user auth token that is good for so long; with a life
+// of 0 it does not expire. It is returned once; only its hash is kept.
+func (s *Sandbox) CreateTokenFor(ctx context.Context, userEmail string, scopes []string, life time.Duration) (string, error) {
 	set, err := parseScopes(scopes)
 	if err != nil {
 		return "", fmt.Errorf("create token: %w", err)
+	}
+	if life < 0 {
+		return "", fmt.Errorf("create token: a life of %v", life)
 	}
 	u, err := s.userByEmail(ctx, userEmail)
 	if err != nil {
 		return "", fmt.Errorf("create token: %w", err)
 	}
-	token := "sntryu_" + randomHex(32)
+	token, now := "sntryu_"+randomHex(32), s.now()
+	expires := sql.NullFloat64{Float64: seconds(now.Add(life)), Valid: life > 0}
 	err = s.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO token(hash, user, scopes, created) VALUES (?, ?, ?, ?)",
-			hashSecret(token), u.ID, set.String(), seconds(s.now()))
+		_, err := tx.ExecContext(ctx, "INSERT INTO token(hash, user, scopes, created, expires) VALUES (?, ?, ?, ?, ?)",
+			hashSecret(token), u.ID, set.String(), seconds(now), expires)
 		return err
 	})
 	if err != nil {
