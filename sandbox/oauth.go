@@ -19,6 +19,11 @@ const (
 	codeLife  = 10 * time.Minute
 	tokenLife = 30 * 24 * time.Hour
 	maxForm   = 64 << 10
+
+	// renewalLife is how long a refresh token is good that nobody uses. It is
+	// longer than a client that sees its user every 90 days needs: such a client
+	// may refresh only once the access token has expired.
+	renewalLife = 120*24*time.Hour + tokenLife
 )
 
 func (s *Sandbox) oauthRoutes(mux *http.ServeMux) {
@@ -209,11 +214,11 @@ func (s *Sandbox) refresh(ctx context.Context, app oauthApp, form url.Values) (b
 		access, renewal, expires := newTokens(s.now())
 		var g grant
 		err := tx.QueryRowContext(ctx, `UPDATE token SET hash = ?, refresh_hash = ?, created = ?, expires = ?
-			WHERE refresh_hash = ? AND app = ? RETURNING user, scopes`,
+			WHERE refresh_hash = ? AND app = ? AND created > ? RETURNING user, scopes`,
 			hashSecret(access), hashSecret(renewal), seconds(s.now()), seconds(expires),
-			hashSecret(form.Get("refresh_token")), app.id).Scan(&g.user, &g.scopes)
+			hashSecret(form.Get("refresh_token")), app.id, seconds(s.now().Add(-renewalLife))).Scan(&g.user, &g.scopes)
 		if errors.Is(err, sql.ErrNoRows) {
-			return &oauthError{"invalid_grant", "the refresh token is unknown, or it has been used"}
+			return &oauthError{"invalid_grant", "the refresh token is unknown or expired, or it has been used"}
 		}
 		if err != nil {
 			return err

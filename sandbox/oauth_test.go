@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -149,6 +150,59 @@ func TestOAuth_CodeAndRefresh(t *testing.T) {
 	}
 	if status, third := b.token(app, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {second.RefreshToken}}); status != 200 || b.whoami(third.AccessToken) != 200 {
 		t.Errorf("refresh after the access token has expired: %d", status)
+	}
+}
+
+// TestNew_Purges: what has expired goes at the next start, and no sign-in that
+// is still good.
+func TestNew_Purges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	r := start(t, Options{Path: path, Empty: true})
+	app, err := r.sb.EnsureApp(t.Context(), "app", callback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &browserFake{r, map[string]*http.Cookie{}}
+	b.token(app, exchange(b.consent(authorizeQuery(app, nil), "1002", "approve").Query().Get("code")))
+	b.consent(authorizeQuery(app, nil), "1002", "approve") // whose code nobody takes
+	for _, life := range []time.Duration{0, time.Minute, renewalLife + 2*time.Hour} {
+		if _, err := r.sb.CreateTokenFor(t.Context(), mara, reading, life); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		after                   time.Duration
+		codes, sessions, tokens int
+	}{
+		{30 * time.Second, 1, 2, 4},
+		{time.Hour, 0, 2, 3},
+		{sessionLife, 0, 0, 3},
+		{renewalLife - time.Second, 0, 0, 3},
+		{renewalLife, 0, 0, 2},
+		{renewalLife + 3*time.Hour, 0, 0, 1},
+	} {
+		later, _ := startLater(t, path, "", tt.after)
+		if codes, sessions, tokens := later.rows("oauth_grant"), later.rows("web_session"), later.rows("token"); codes != tt.codes || sessions != tt.sessions || tokens != tt.tokens {
+			t.Errorf("after %v: %d codes, %d sessions, %d tokens, want %d, %d, %d", tt.after, codes, sessions, tokens, tt.codes, tt.sessions, tt.tokens)
+		}
+	}
+}
+
+// TestOAuth_RefreshLife: a refresh token is good long after the access token,
+// and not for ever.
+func TestOAuth_RefreshLife(t *testing.T) {
+	b, app := startOAuth(t)
+	_, got := b.token(app, exchange(b.consent(authorizeQuery(app, nil), "1002", "approve").Query().Get("code")))
+	for _, tt := range []struct {
+		after time.Duration
+		want  int
+	}{{renewalLife - time.Second, http.StatusOK}, {renewalLife, http.StatusBadRequest}} {
+		b.clock.pass(tt.after)
+		status, next := b.token(app, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.RefreshToken}})
+		if status != tt.want {
+			t.Errorf("after %v: %d %s", tt.after, status, next.Error)
+		}
+		got = next
 	}
 }
 

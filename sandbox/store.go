@@ -104,8 +104,14 @@ func (s *Sandbox) prepare(ctx context.Context, o Options) error {
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {
 		created, err := s.migrate(ctx, tx)
-		if err != nil || o.Empty {
+		if err != nil {
 			return err
+		}
+		if err := s.purge(ctx, tx); err != nil {
+			return fmt.Errorf("purge: %w", err)
+		}
+		if o.Empty {
+			return nil
 		}
 		if created {
 			err = s.seed(ctx, tx)
@@ -175,6 +181,22 @@ func (s *Sandbox) migrate(ctx context.Context, tx *sql.Tx) (created bool, err er
 		return false, fmt.Errorf("mark the file: %w", err)
 	}
 	return version == 0, nil
+}
+
+// purge deletes the secrets that have expired. At open it is often enough: a
+// program that makes a token at each start leaves only those still good.
+func (s *Sandbox) purge(ctx context.Context, tx *sql.Tx) error {
+	now := s.now()
+	for _, query := range []string{
+		"DELETE FROM oauth_grant WHERE expires <= ?1",
+		"DELETE FROM web_session WHERE expires <= ?1",
+		"DELETE FROM token WHERE expires <= ?1 AND (refresh_hash IS NULL OR created <= ?2)",
+	} {
+		if _, err := tx.ExecContext(ctx, query, seconds(now), seconds(now.Add(-renewalLife))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read is for queries; it refuses to write.
