@@ -1,6 +1,9 @@
 package actors
 
-import "sync/atomic"
+import (
+	"log/slog"
+	"sync/atomic"
+)
 
 // Stats is a picture of the node's contexts.
 type Stats struct {
@@ -10,6 +13,16 @@ type Stats struct {
 	Failures     uint64 // activations that failed, by Sentry's answer or without one
 	Passivations uint64
 	Refusals     uint64 // requests turned away because something was full or ending
+}
+
+// LogValue makes a group of it in a log line.
+func (s Stats) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Int("live", s.Contexts),
+		slog.Uint64("activations", s.Activations),
+		slog.Uint64("failures", s.Failures),
+		slog.Uint64("passivations", s.Passivations),
+		slog.Uint64("refusals", s.Refusals))
 }
 
 type counts struct {

@@ -44,6 +44,7 @@ func serve(ctx context.Context, cfg *config, s streams) error {
 		fmt.Fprintln(s.err, "draining: running calls may finish; Ctrl-C again ends at once")
 	}
 	<-purge
+	logger.Info("stopping", "contexts", p.node.Stats())
 
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.Drain)
 	defer cancel()
