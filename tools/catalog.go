@@ -110,9 +110,13 @@ func (b *binding) handle(ctx context.Context, req mcp.CallToolRequest) (*mcp.Cal
 	return b.env.invoke(ctx, req.Params.Name, rawArguments(req)), nil
 }
 
-// filter leaves the tools that the caller's skills allow. mcp-go applies it to
-// tools/list and to tools/call.
+// filter leaves the tools that the caller's skills allow. It is for tools/list.
+// mcp-go also passes it each called tool, alone, and would answer that there is
+// none of that name; invoke, which refuses it too, can say what is missing.
 func (b *binding) filter(ctx context.Context, candidates []mcp.Tool) []mcp.Tool {
+	if called := len(candidates) == 1 && len(b.tools.listed) > 1; called {
+		return candidates
+	}
 	kept := make([]mcp.Tool, 0, len(candidates)) // nil would become "tools": null
 	for _, t := range candidates {
 		if b.env.find(ctx, t.Name) != nil {
@@ -155,7 +159,12 @@ func (n *narrowed) call(ctx context.Context, env Env, raw json.RawMessage) (out 
 	return n.run(ctx, env, arguments)
 }
 
+// noTool says why find found nothing.
 func (e Env) noTool(ctx context.Context, name string) error {
+	if n, ok := e.tools().byName[name]; ok && e.isCaller(ctx) {
+		return &inputError{word(name), "needs the skill " + skillTitles(n.Skills) + ", which this sign-in does not include",
+			"To use it, the user has to sign in again and tick that skill."}
+	}
 	var known []string
 	for candidate := range e.tools().byName {
 		if e.find(ctx, candidate) != nil {

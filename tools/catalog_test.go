@@ -191,11 +191,37 @@ func TestCatalog_skills(t *testing.T) {
 			for _, name := range []string{"echo", "fails", "quiet", "search_sentry_tools"} {
 				r := callTool(tt.ctx, s, name, map[string]any{"organizationSlug": "acme", "query": "echo"})
 				listed := slices.Contains(tt.want, name)
-				if refused := r == nil; refused == listed {
+				refused := r == nil || strings.Contains(text(r), "needs the skill") || strings.Contains(text(r), "no tool ")
+				if refused == listed {
 					t.Errorf("%s is listed: %v, refused: %v", name, listed, refused)
 				}
 			}
 		})
+	}
+}
+
+// A refused call says what is missing, but only to the key's own user.
+func TestCatalog_missingSkill(t *testing.T) {
+	s := fixture().NewServer(Env{Key: testKey(t, "", "")})
+	stranger := constraint.WithCaller(t.Context(), constraint.Caller{User: "1002", Skills: []string{Inspect}})
+	for _, tt := range []struct {
+		reason string
+		ctx    context.Context
+		tool   string
+		want   string
+	}{
+		{"one skill", as(t.Context(), Inspect), "fails", "fails needs the skill `Triage issues`"},
+		{"no skill at all", as(t.Context()), "search_sentry_tools", "`Look into issues and events` or `Triage issues`"},
+		{"another user", stranger, "echo", "no tool `echo` is available here"},
+		{"nobody", t.Context(), "echo", "no tool `echo` is available here"},
+	} {
+		r := callTool(tt.ctx, s, tt.tool, nil)
+		if r == nil || !r.IsError || !strings.Contains(text(r), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.reason, r, tt.want)
+		}
+	}
+	if r := callTool(as(t.Context(), Inspect), s, "quiet", nil); r != nil {
+		t.Errorf("a tool that is not listed can be called directly: %s", text(r))
 	}
 }
 
@@ -217,7 +243,7 @@ func TestCatalog_gateway(t *testing.T) {
 		want   string
 	}{
 		{"a gateway-only tool runs, with the pinned value", Triage, "quiet", nil, "quiet in acme"},
-		{"not without its skill", Inspect, "quiet", nil, "no tool `quiet` is available here"},
+		{"not without its skill", Inspect, "quiet", nil, "quiet needs the skill `Triage issues`, which this sign-in does not include. To use it, the user has to sign in again and tick that skill."},
 		{"the same narrowing", Inspect, "find_organizations", nil, "no tool `find_organizations` is available here"},
 		{"the same pins", Triage, "quiet", map[string]any{"organizationSlug": "globex"}, "organizationSlug cannot be changed here"},
 		{"the same unknown names", Triage, "quiet", map[string]any{"limt": 3}, "Did you mean limit?"},

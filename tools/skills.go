@@ -54,8 +54,24 @@ func skillIDs() []string {
 // one. That the user is the key's has been checked long before; this is for
 // the day when somebody routes a request to the wrong server.
 func (e Env) allows(ctx context.Context, skills []string) bool {
+	caller, _ := constraint.CallerFrom(ctx)
+	return e.isCaller(ctx) && slices.ContainsFunc(skills, caller.Has)
+}
+
+func (e Env) isCaller(ctx context.Context) bool {
 	caller, ok := constraint.CallerFrom(ctx)
-	return ok && caller.User == e.Key.User() && slices.ContainsFunc(skills, caller.Has)
+	return ok && caller.User == e.Key.User()
+}
+
+// skillTitles names skills as the consent page does.
+func skillTitles(ids []string) markdown {
+	var titles []markdown
+	for _, s := range Skills {
+		if slices.Contains(ids, s.ID) {
+			titles = append(titles, inline(s.Title))
+		}
+	}
+	return join(titles, " or ")
 }
 
 // scopesFor returns the Sentry scopes of the first of a tool's skills.
