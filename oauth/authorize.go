@@ -83,6 +83,7 @@ func (s *Server) checkAuthorization(client Client, redirectURI string, q url.Val
 		Challenge:   q.Get("code_challenge"),
 		Resource:    resource,
 		Asked:       skillIDs(s.skillsNamed(q.Get("scope"))),
+		Login:       newSecret(""),
 		Expires:     s.now().Add(consentLife),
 	}, nil
 }

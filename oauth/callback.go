@@ -53,7 +53,7 @@ func (s *Server) finish(ctx context.Context, pending authorization, q url.Values
 		return "", err
 	}
 	code = newSecret(codePrefix)
-	err = s.putTicket(ctx, codeKey(code), grant.Expires, authorizationCode{
+	err = s.putTicket(ctx, kindCode, codeKey(code), grant.Expires, authorizationCode{
 		Grant:       grant.ID,
 		ClientID:    pending.ClientID,
 		RedirectURI: pending.RedirectURI,

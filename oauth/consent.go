@@ -1,6 +1,8 @@
 package oauth
 
 import (
+	"encoding/base64"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,8 +10,9 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// maxForm bounds the bodies of the consent form and of the token endpoint.
-const maxForm = 16 << 10
+// maxConsent bounds a sealed authorization: a form holds it in base64, and the
+// ticket of a login is no larger.
+const maxConsent = 16 << 10
 
 // askConsent shows the consent page. It offers every skill, whatever the client
 // asked for: clients copy their scope from the challenge, which names the
@@ -17,16 +20,16 @@ const maxForm = 16 << 10
 // a box: most clients ask for all there is. The token's scope tells the client
 // what it got (RFC 6749 §3.3).
 //
-// The page's hidden token names the pending authorization and works once, in
-// this browser only; no other site can know it, so it is the form's CSRF token
-// as well.
+// Nothing is kept until the user approves, or a stranger who opens pages could
+// crowd out the users. The page's hidden token is the pending authorization,
+// sealed for this browser; no other site can make it or know it, so it is the
+// form's CSRF token as well.
 //
 // The Origin header is no help here: under the page's own referrer policy,
 // browsers send "null".
 func (s *Server) askConsent(w http.ResponseWriter, r *http.Request, pending authorization, problem string) error {
-	token := newSecret("")
-	browser := s.cookie.ensure(w, r)
-	if err := s.putTicket(r.Context(), consentKey(token, browser), pending.Expires, pending); err != nil {
+	token, err := s.sealConsent(s.cookie.ensure(w, r), pending)
+	if err != nil {
 		return err
 	}
 	status := http.StatusOK
@@ -39,20 +42,48 @@ func (s *Server) askConsent(w http.ResponseWriter, r *http.Request, pending auth
 
 // serveConsent takes the user's answer. Anything but an approval is a refusal.
 func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	r.Body = http.MaxBytesReader(w, r.Body, 2*maxConsent)
 	if err := r.ParseForm(); err != nil {
 		s.errorPage(w, http.StatusBadRequest, "The form is malformed", "Start again from your app.")
 		return
 	}
-	var pending authorization
-	if err := s.takeTicket(r.Context(), consentKey(r.PostForm.Get("request"), s.cookie.read(r)), &pending); err != nil {
+	pending, err := s.openConsent(s.cookie.read(r), r.PostForm.Get("request"))
+	if err != nil {
 		s.ticketPage(w, r, err)
 		return
 	}
-	if err := s.answerConsent(w, r, pending); err != nil {
+	switch err := s.answerConsent(w, r, pending); {
+	case errors.Is(err, ErrConflict): // it was approved before
+		s.ticketPage(w, r, err)
+	case err != nil:
 		s.redirectError(w, r, pending.RedirectURI, pending.State, err)
 	}
 }
+
+// sealConsent makes the form's token of a pending authorization.
+func (s *Server) sealConsent(browser string, pending authorization) (token string, err error) {
+	sealed, err := s.sealer.seal(consentPlace(browser), pending)
+	if err != nil {
+		return "", err
+	}
+	if len(sealed) > maxConsent {
+		return "", invalidRequest("the request is too long")
+	}
+	return base64.RawURLEncoding.EncodeToString(sealed), nil
+}
+
+// openConsent undoes sealConsent. It returns ErrNotFound for what has expired
+// and for what was not sealed for this browser.
+func (s *Server) openConsent(browser, token string) (authorization, error) {
+	var pending authorization
+	sealed, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || s.sealer.open(consentPlace(browser), sealed, &pending) != nil || !s.now().Before(pending.Expires) {
+		return authorization{}, ErrNotFound
+	}
+	return pending, nil
+}
+
+func consentPlace(browser string) string { return "consent " + browser }
 
 func (s *Server) answerConsent(w http.ResponseWriter, r *http.Request, pending authorization) error {
 	if r.PostForm.Get("answer") != "approve" {
@@ -67,21 +98,21 @@ func (s *Server) answerConsent(w http.ResponseWriter, r *http.Request, pending a
 }
 
 // goUpstream sends the browser to log in, and asks for no more than the chosen
-// skills need. The state exists only from here on, after the consent: with one
-// made earlier, a site could log a user in without any consent, since the
-// upstream may remember its own (the confused deputy).
+// skills need. Nobody learns the state before this, which is after the consent:
+// with one told earlier, a site could log a user in without any consent, since
+// the upstream may remember its own (the confused deputy). The state is the
+// consent's, so an approval counts once: the second one's ticket is there.
 func (s *Server) goUpstream(w http.ResponseWriter, r *http.Request, pending authorization) error {
-	state := newSecret("")
 	pending.Verifier = oauth2.GenerateVerifier()
 	expires := s.now().Add(loginLife)
-	if err := s.putTicket(r.Context(), loginKey(state, s.cookie.read(r)), expires, pending); err != nil {
+	if err := s.putTicket(r.Context(), kindLogin, loginKey(pending.Login, s.cookie.read(r)), expires, pending); err != nil {
 		return err
 	}
 	upstream := s.upstream
 	upstream.Scopes = s.upstreamScopes(pending.Skills)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	http.Redirect(w, r, upstream.AuthCodeURL(state, oauth2.S256ChallengeOption(pending.Verifier)), http.StatusSeeOther)
+	http.Redirect(w, r, upstream.AuthCodeURL(pending.Login, oauth2.S256ChallengeOption(pending.Verifier)), http.StatusSeeOther)
 	return nil
 }
 

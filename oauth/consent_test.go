@@ -140,11 +140,17 @@ func TestServer_consent_refusesAForgedForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	theirPage := readAll(t, theirs)
+	changed, err := base64.RawURLEncoding.DecodeString(w.tokenOf(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed[len(changed)/2] ^= 1
 
 	for reason, form := range map[string]url.Values{
 		"no token":                         {"answer": {"approve"}, "skill": {"inspect"}},
 		"an invented token":                {"answer": {"approve"}, "skill": {"inspect"}, "request": {strings.Repeat("A", 43)}},
 		"the token of an attacker's page":  {"answer": {"approve"}, "skill": {"inspect"}, "request": {w.tokenOf(theirPage)}},
+		"a token that was changed":         {"answer": {"approve"}, "skill": {"inspect"}, "request": {base64.RawURLEncoding.EncodeToString(changed)}},
 		"cancel, with an attacker's token": {"answer": {"cancel"}, "request": {w.tokenOf(theirPage)}},
 	} {
 		resp, err := w.Browser.PostForm(w.URL+"/oauth/authorize", form)
@@ -181,9 +187,46 @@ func TestServer_consent_worksOnce(t *testing.T) {
 		t.Errorf("second answer: status %d, want 400", resp.StatusCode)
 	}
 	_, page = w.Open(w.Request())
+	_, again := w.Answer(page, "approve") // without a skill: the same question
+	w.Answer(again, "approve", "inspect")
+	w.Start()
+	if resp, _ := w.Answer(page, "approve", "inspect"); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("answer to a question that was answered before a restart: status %d, want 400", resp.StatusCode)
+	}
+	if n := len(w.Upstream.asked); n != 2 {
+		t.Errorf("the upstream was asked %d times, want twice", n)
+	}
+	_, page = w.Open(w.Request())
 	w.Clock.Advance(10 * time.Minute)
 	if resp, _ := w.Answer(page, "approve", "inspect"); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("answer after ten minutes: status %d, want 400", resp.StatusCode)
+	}
+}
+
+// A stranger can open pages and cancel them as fast as the network allows: none
+// of it may take the place of what users have under way.
+func TestServer_authorize_keepsNothing(t *testing.T) {
+	w := newWorld(t)
+	_, page := w.Open(w.Request())
+	w.Answer(page, "approve") // without a skill: the page is shown again
+	w.Answer(page, "cancel")
+	if n := count(t, w.Path, `SELECT count(*) FROM tickets`); n != 0 {
+		t.Errorf("the store keeps %d tickets of an authorization that nobody approved", n)
+	}
+	sealed, err := base64.RawURLEncoding.DecodeString(w.tokenOf(page))
+	if err != nil || strings.Contains(string(sealed), clientState) {
+		t.Errorf("the form's token can be read, %v: %q", err, sealed)
+	}
+	if resp, _ := w.Answer(page, "approve", "inspect"); location(t, resp).Query().Get("code") == "" {
+		t.Errorf("approval of the first page: status %d", resp.StatusCode)
+	}
+}
+
+func TestServer_authorize_isBounded(t *testing.T) {
+	w := newWorld(t)
+	resp, _ := w.Open(w.Request("state", strings.Repeat("\x01", 2048))) // each is six bytes of JSON
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("the longest state: status %d", resp.StatusCode)
 	}
 }
 

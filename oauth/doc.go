@@ -10,11 +10,15 @@
 // it changes into tokens of ours. The upstream's tokens never leave the
 // server, and ours are never sent upstream.
 //
+// Until the user approves, the store keeps nothing of it: the consent form
+// carries the pending authorization, sealed for the browser that it is shown
+// in.
+//
 // # Words
 //
 // A grant is what one user allowed one client, for one resource. Everything
 // that we issue hangs on a grant and dies with it. A ticket is a value that
-// can be spent once: a pending authorization or a code. A token is always one
+// can be spent once: a login at the upstream or a code. A token is always one
 // that we issued; Sentry's are called upstream tokens.
 //
 // # What is kept

@@ -60,7 +60,7 @@ func (s *Server) errorPage(w http.ResponseWriter, status int, happened, advice s
 
 // ticketPage answers a form or a callback that leads nowhere.
 func (s *Server) ticketPage(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrTaken) {
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrTaken) || errors.Is(err, ErrConflict) {
 		s.errorPage(w, http.StatusBadRequest, "This sign-in has expired, was already used, or was begun in another browser",
 			"Start again from your app, and allow cookies for this site.")
 		return

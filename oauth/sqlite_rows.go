@@ -50,12 +50,18 @@ func (s *SQLiteStore) Client(ctx context.Context, id string) (Client, error) {
 
 func (s *SQLiteStore) PutTicket(ctx context.Context, t Ticket) error {
 	return s.change(ctx, "put ticket", func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO tickets (key, data, created_at, expires_at) VALUES (?, ?, ?, ?)`,
-			t.Key[:], t.Data, millis(t.Created), millis(t.Expires)); err != nil {
+		res, err := tx.ExecContext(ctx, `INSERT INTO tickets (key, kind, data, created_at, expires_at) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (key) DO NOTHING`, t.Key[:], t.Kind, t.Data, millis(t.Created), millis(t.Expires))
+		if err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM tickets WHERE key IN
-			(SELECT key FROM tickets WHERE key <> ? ORDER BY created_at DESC LIMIT ? OFFSET ?)`, t.Key[:], purgeBatch, MaxTickets-1)
+		if n, err := res.RowsAffected(); err != nil {
+			return err
+		} else if n == 0 {
+			return ErrConflict
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM tickets WHERE key IN (SELECT key FROM tickets WHERE kind = ? AND key <> ?
+			ORDER BY taken, created_at DESC LIMIT ? OFFSET ?)`, t.Kind, t.Key[:], purgeBatch, MaxTickets-1)
 		return err
 	})
 }
@@ -75,7 +81,7 @@ func (s *SQLiteStore) TakeTicket(ctx context.Context, key Hash, now time.Time) (
 			return err
 		}
 		taken = n == 0
-		t, err = scanTicket(tx.QueryRowContext(ctx, `SELECT data, created_at, expires_at FROM tickets
+		t, err = scanTicket(tx.QueryRowContext(ctx, `SELECT kind, data, created_at, expires_at FROM tickets
 			WHERE key = ? AND taken = 1`, key[:]))
 		return err
 	})
@@ -92,7 +98,7 @@ func (s *SQLiteStore) TakeTicket(ctx context.Context, key Hash, now time.Time) (
 func scanTicket(row *sql.Row) (Ticket, error) {
 	var t Ticket
 	var created, expires int64
-	if err := row.Scan(&t.Data, &created, &expires); err != nil {
+	if err := row.Scan(&t.Kind, &t.Data, &created, &expires); err != nil {
 		return Ticket{}, err
 	}
 	t.Created, t.Expires = instant(created), instant(expires)

@@ -118,18 +118,25 @@ func TestSQLiteStore_isBounded(t *testing.T) {
 	s := openStore(t, path)
 	// Too many to put one by one. The rows are as old as their number is low.
 	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
-		INSERT INTO tickets (key, data, created_at, expires_at) SELECT 'k' || i, 'd', i, 9e15 FROM n`)
+		INSERT INTO tickets (key, kind, data, created_at, expires_at, taken) SELECT 'k' || i, 'login', 'd', i, 9e15, i > 29990 FROM n`)
+	execute(t, path, `INSERT INTO tickets (key, kind, data, created_at, expires_at) VALUES ('c', 'code', 'd', 0, 9e15)`)
 	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
 		INSERT INTO clients SELECT 'c' || i, '', '[]', 'none', '', 0, i FROM n`)
 	execute(t, path, `INSERT INTO grants SELECT 'g', '', '', 'c1', '', '', '', 0, 9e15, '', 0, '', 0, 0, 0`)
 
 	for i := range 12 { // one call deletes a bounded number
-		if err := s.PutTicket(t.Context(), oauth.Ticket{Key: oauth.Hash{byte(i)}, Data: []byte{1}}); err != nil {
+		if err := s.PutTicket(t.Context(), oauth.Ticket{Key: oauth.Hash{byte(i)}, Kind: "login", Data: []byte{1}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := count(t, path, `SELECT count(*) FROM tickets`); got != oauth.MaxTickets {
-		t.Errorf("%d tickets, want %d", got, oauth.MaxTickets)
+	for which, want := range map[string]int{
+		"kind = 'login'": oauth.MaxTickets,
+		"kind = 'code'":  1,
+		"taken = 1":      0, // though they were among the newest
+	} {
+		if got := count(t, path, `SELECT count(*) FROM tickets WHERE `+which); got != want {
+			t.Errorf("%d tickets with %s, want %d", got, which, want)
+		}
 	}
 
 	if err := s.PutClient(t.Context(), oauth.Client{ID: "new"}); err != nil {

@@ -18,10 +18,10 @@ var (
 )
 
 // What a Store keeps at most. The oldest gives way to the newest, so that a
-// flood can crowd out what is in flight but can never lock the door for good.
+// flood can crowd out its like but can never lock the door for good.
 const (
 	MaxIdleClients    = 10_000 // clients that hold no grant
-	MaxTickets        = 20_000
+	MaxTickets        = 20_000 // of each kind
 	MaxTokensPerGrant = 100
 
 	// Of the grants of one user, and of those of one user for one client: room
@@ -48,7 +48,9 @@ type Store interface {
 	// ErrNotFound.
 	Client(ctx context.Context, id string) (Client, error)
 
-	// PutTicket keeps a new ticket, and drops the oldest beyond MaxTickets.
+	// PutTicket keeps a new ticket, and drops others of its kind beyond
+	// MaxTickets: first the spent ones, then the oldest. If there is a ticket
+	// with that key, spent or not, it changes nothing and returns ErrConflict.
 	PutTicket(ctx context.Context, t Ticket) error
 
 	// TakeTicket spends the ticket: of any number of calls, exactly one
@@ -113,6 +115,7 @@ type Client struct {
 // sealed.
 type Ticket struct {
 	Key     Hash
+	Kind    string // tickets of one kind crowd out only each other
 	Data    []byte
 	Created time.Time
 	Expires time.Time

@@ -5,11 +5,15 @@ import (
 	"time"
 )
 
-// The keys of tickets. A pending authorization's is bound to the browser that
-// began it: with another browser's cookie, the ticket cannot even be found, so
-// nobody can spend or burn somebody else's.
+// The kinds of tickets. Anybody can have logins made; a code takes a user.
+const (
+	kindLogin = "login"
+	kindCode  = "code"
+)
 
-func consentKey(token, browser string) Hash { return hashOf("consent", token, browser) }
+// The keys of tickets. A login's is bound to the browser that began it: with
+// another browser's cookie, the ticket cannot even be found, so nobody can
+// spend or burn somebody else's.
 
 func loginKey(state, browser string) Hash { return hashOf("login", state, browser) }
 
@@ -24,10 +28,11 @@ type authorization struct {
 	State       string // the client's
 	Challenge   string // the client's
 	Resource    string
-	Asked       []string // skills that scope named: a hint, the user chooses
-	Skills      []string // chosen; after the consent
-	Verifier    string   // ours, for the upstream; after the consent
-	Expires     time.Time
+	Asked       []string  // skills that scope named: a hint, the user chooses
+	Skills      []string  // chosen; after the consent
+	Login       string    // our state for the upstream; told to nobody before the consent
+	Verifier    string    // ours, for the upstream; after the consent
+	Expires     time.Time // of the consent
 }
 
 // authorizationCode is what a code stands for, beside its grant.
@@ -39,12 +44,12 @@ type authorizationCode struct {
 }
 
 // putTicket seals v into a ticket.
-func (s *Server) putTicket(ctx context.Context, key Hash, expires time.Time, v any) error {
+func (s *Server) putTicket(ctx context.Context, kind string, key Hash, expires time.Time, v any) error {
 	data, err := s.sealer.seal(string(key[:]), v)
 	if err != nil {
 		return err
 	}
-	return s.store.PutTicket(ctx, Ticket{Key: key, Data: data, Created: s.now(), Expires: expires})
+	return s.store.PutTicket(ctx, Ticket{Key: key, Kind: kind, Data: data, Created: s.now(), Expires: expires})
 }
 
 // takeTicket spends a ticket and opens it into v: with ErrTaken, too.

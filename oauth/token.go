@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// maxForm bounds the bodies of the token endpoint.
+const maxForm = 16 << 10
+
 const (
 	grantTypeCode    = "authorization_code"
 	grantTypeRefresh = "refresh_token"

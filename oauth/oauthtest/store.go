@@ -52,7 +52,7 @@ func newClient(id string) oauth.Client {
 }
 
 func newTicket(name string) oauth.Ticket {
-	return oauth.Ticket{Key: hash(name), Data: []byte{0, 1, 0xff}, Created: start, Expires: start.Add(time.Minute)}
+	return oauth.Ticket{Key: hash(name), Kind: "code", Data: []byte{0, 1, 0xff}, Created: start, Expires: start.Add(time.Minute)}
 }
 
 func newGrant(id string) oauth.StoredGrant {
@@ -127,12 +127,16 @@ func testTakeTicket(t *testing.T, s oauth.Store) {
 
 	want := newTicket("code")
 	must(t, s.PutTicket(ctx, want))
+	again := want
+	again.Data = []byte{2}
+	wantErr(t, "the same ticket again", s.PutTicket(ctx, again), oauth.ErrConflict)
 	got, err := s.TakeTicket(ctx, want.Key, start)
 	must(t, err)
 	wantEqual(t, "taken ticket", got, want)
 	got, err = s.TakeTicket(ctx, want.Key, start)
 	wantErr(t, "second taking", err, oauth.ErrTaken)
 	wantEqual(t, "ticket taken twice", got, want)
+	wantErr(t, "the same ticket after it was taken", s.PutTicket(ctx, again), oauth.ErrConflict)
 	got, err = s.TakeTicket(ctx, want.Key, want.Expires.Add(time.Second))
 	wantErr(t, "taking after it was taken and expired", err, oauth.ErrTaken)
 	wantEqual(t, "ticket taken and expired", got, want)
