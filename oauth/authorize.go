@@ -76,8 +76,7 @@ func (s *Server) checkAuthorization(client Client, redirectURI string, q url.Val
 		return authorization{}, err
 	}
 	return authorization{
-		ClientID:    client.ID,
-		ClientName:  client.Name,
+		Client:      client,
 		RedirectURI: redirectURI,
 		State:       q.Get("state"),
 		Challenge:   q.Get("code_challenge"),

@@ -48,6 +48,9 @@ func (s *Server) finish(ctx context.Context, pending authorization, q url.Values
 		s.log.LogAttrs(ctx, slog.LevelError, "upstream login failed", slog.Any("error", err))
 		return "", s.relay(codeTemporarilyUnavailable)
 	}
+	if err := s.keepClient(ctx, pending.Client); err != nil {
+		return "", err
+	}
 	grant, err := s.putGrant(ctx, pending, user, credential, expires)
 	if err != nil {
 		return "", err
@@ -55,11 +58,19 @@ func (s *Server) finish(ctx context.Context, pending authorization, q url.Values
 	code = newSecret(codePrefix)
 	err = s.putTicket(ctx, kindCode, codeKey(code), grant.Expires, authorizationCode{
 		Grant:       grant.ID,
-		ClientID:    pending.ClientID,
+		ClientID:    pending.Client.ID,
 		RedirectURI: pending.RedirectURI,
 		Challenge:   pending.Challenge,
 	})
 	return code, err
+}
+
+// keepClient keeps the client that a user has let in, which may have given way
+// to a flood of others since the user was asked. With the longer life, it goes
+// after all that nobody let in.
+func (s *Server) keepClient(ctx context.Context, client Client) error {
+	client.Expires = s.now().Add(clientLife)
+	return s.store.PutClient(ctx, client)
 }
 
 // relay tells the client of an upstream's error. Most of them are between the
@@ -100,8 +111,8 @@ func (s *Server) putGrant(ctx context.Context, pending authorization, user User,
 		ID:         newID(),
 		User:       user.ID,
 		UserName:   user.Name,
-		ClientID:   pending.ClientID,
-		ClientName: pending.ClientName,
+		ClientID:   pending.Client.ID,
+		ClientName: pending.Client.Name,
 		Resource:   pending.Resource,
 		Scopes:     pending.Skills,
 		Created:    now,

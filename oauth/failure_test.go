@@ -113,7 +113,7 @@ func TestServer_brokenStore_browser(t *testing.T) {
 	if resp, page := w.Open(w.Request()); resp.StatusCode != http.StatusInternalServerError || strings.Contains(page, "disk") {
 		t.Errorf("client not readable: status %d", resp.StatusCode)
 	}
-	for method, want := range map[string]string{"PutTicket": "server_error", "PutGrant": "server_error"} {
+	for method, want := range map[string]string{"PutTicket": "server_error", "PutClient": "server_error", "PutGrant": "server_error"} {
 		store.broken = ""
 		_, page := w.Open(w.Request())
 		store.broken = method

@@ -95,7 +95,7 @@ func (s *Server) consentPage(pending authorization, token, problem string) conse
 		Style:        template.CSS(style),
 		Token:        token,
 		Action:       authorizePath,
-		Client:       pending.ClientName,
+		Client:       pending.Client.Name,
 		Reach:        s.reach(pending.Resource),
 		UpstreamName: s.upstreamName,
 		Problem:      problem,

@@ -64,7 +64,7 @@ func (s *Server) register(r *http.Request, metadata registration) (registered, e
 		RedirectURIs: metadata.RedirectURIs,
 		AuthMethod:   metadata.AuthMethod,
 		Created:      now,
-		Expires:      now.Add(clientLife),
+		Expires:      now.Add(registrationLife),
 	}
 	if client.AuthMethod != authNone {
 		answer.Secret, answer.SecretExpires = newSecret(clientSecretPrefix), new(int64)

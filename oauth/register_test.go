@@ -91,10 +91,8 @@ func TestServer_register_refuses(t *testing.T) {
 
 func TestServer_register_outlivesItsGrants(t *testing.T) {
 	w := newWorld(t)
-	idle := w.Register(nativeRegistration).ID
-	w.Clock.Advance(180*24*time.Hour - time.Second)
 	grant := w.Grant(w.SignIn("inspect")).ID
-	w.Clock.Advance(2 * time.Second)
+	w.Clock.Advance(180*24*time.Hour - time.Second)
 	if err := w.Store.Revoke(t.Context(), grant); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +100,57 @@ func TestServer_register_outlivesItsGrants(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.SignIn("inspect") // with the same client, though it held no grant
-	if resp, _ := w.Open(w.Request("client_id", idle, "redirect_uri", "http://localhost:1/oauth/callback")); resp.StatusCode != http.StatusBadRequest {
-		t.Errorf("a client that idled for 180 days: status %d, want 400", resp.StatusCode)
+}
+
+func TestServer_register_expires(t *testing.T) {
+	w := newWorld(t)
+	w.Clock.Advance(30*24*time.Hour - time.Second)
+	purged := func() *http.Response {
+		if _, err := w.Store.Purge(t.Context(), w.Clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		resp, _ := w.Open(w.Request())
+		return resp
+	}
+	if resp := purged(); resp.StatusCode != http.StatusOK {
+		t.Errorf("a client that nobody let in, within 30 days: status %d, want 200", resp.StatusCode)
+	}
+	w.Clock.Advance(2 * time.Second)
+	if resp := purged(); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("a client that nobody let in, after 30 days: status %d, want 400", resp.StatusCode)
+	}
+}
+
+// A flood of registrations crowds out clients. It must not break the sign-ins
+// that have begun, nor reach the clients that users have let in.
+func TestServer_register_flood(t *testing.T) {
+	w := newWorld(t)
+	flood := func() {
+		t.Helper()
+		execute(t, w.Path, `DELETE FROM clients WHERE NOT EXISTS (SELECT 1 FROM grants WHERE client_id = clients.id)`)
+	}
+	_, page := w.Open(w.Request())
+	flood()
+	resp, _ := w.Answer(page, "approve", "inspect")
+	tk := w.Exchange(w.CodeForm(location(t, resp).Query().Get("code")))
+	if err := w.Store.Revoke(t.Context(), w.Grant(tk).ID); err != nil {
+		t.Fatal(err)
+	}
+
+	callback := stopBeforeCallback(w)
+	flood()
+	w.Exchange(w.CodeForm(location(t, get(w, w.Browser, callback)).Query().Get("code")))
+
+	letIn, err := w.Store.Client(t.Context(), w.ClientID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Clock.Advance(100 * 24 * time.Hour)
+	fresh, err := w.Store.Client(t.Context(), w.Register(nativeRegistration).ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !fresh.Expires.Before(letIn.Expires) {
+		t.Errorf("a fresh client expires %v, after one that a user let in, %v", fresh.Expires, letIn.Expires)
 	}
 }

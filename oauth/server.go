@@ -25,6 +25,8 @@ const (
 	refreshLife  = 90 * 24 * time.Hour // slides with every refresh
 	clientLife   = 2 * refreshLife     // since its last token: it outlives its grants, so that it can sign in again
 	replayWindow = 60 * time.Second
+
+	registrationLife = 30 * 24 * time.Hour // of a client that no user has let in
 )
 
 // Config tells a Server whom it serves.

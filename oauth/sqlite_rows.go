@@ -19,7 +19,8 @@ func (s *SQLiteStore) PutClient(ctx context.Context, c Client) error {
 		return fmt.Errorf("put client: %w", err)
 	}
 	return s.change(ctx, "put client", func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO clients VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		if _, err := tx.ExecContext(ctx, `INSERT INTO clients VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE excluded.expires_at > clients.expires_at`,
 			c.ID, c.Name, string(uris), c.AuthMethod, c.Secret[:], millis(c.Created), millis(c.Expires)); err != nil {
 			return err
 		}

@@ -40,8 +40,9 @@ const (
 // possibly wrapped; anything else means that the store is broken.
 // Implementations run oauthtest.TestStore.
 type Store interface {
-	// PutClient keeps a new client. Of the others that hold no grant, it drops
-	// those that expire first, down to MaxIdleClients.
+	// PutClient keeps a client. If it is kept already, it only puts off its
+	// expiry. Of the others that hold no grant, it drops those that expire
+	// first, down to MaxIdleClients.
 	PutClient(ctx context.Context, c Client) error
 
 	// Client returns a client, expired or not, for as long as it is kept; else

@@ -22,8 +22,7 @@ func codeKey(code string) Hash { return hashOf("code", code) }
 // authorization is what a client asked for, from the first request until the
 // user is back from the upstream.
 type authorization struct {
-	ClientID    string
-	ClientName  string
+	Client      Client // as it was kept then
 	RedirectURI string
 	State       string // the client's
 	Challenge   string // the client's

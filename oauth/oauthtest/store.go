@@ -118,6 +118,16 @@ func testClient(t *testing.T, s oauth.Store) {
 	got, err = s.Client(ctx, "p")
 	must(t, err)
 	wantEqual(t, "public client", got, public)
+
+	again := public
+	again.Name, again.RedirectURIs, again.Expires = "Thief", nil, start.Add(time.Hour)
+	must(t, s.PutClient(ctx, again))
+	again.Expires = start.Add(time.Minute)
+	must(t, s.PutClient(ctx, again))
+	public.Expires = start.Add(time.Hour)
+	got, err = s.Client(ctx, "p")
+	must(t, err)
+	wantEqual(t, "client that was put again, later and sooner", got, public)
 }
 
 func testTakeTicket(t *testing.T, s oauth.Store) {
