@@ -112,6 +112,32 @@ func TestClient_IssueEvent(t *testing.T) {
 	}
 }
 
+func TestClient_Issue_firstRelease(t *testing.T) {
+	for sent, want := range map[string]Text{
+		`{"version":"shop@1.2","shortVersion":"1.2"}`: "shop@1.2",
+		`"shop@1.2"`:       "shop@1.2",
+		`{"version":null}`: "",
+		`null`:             "",
+		`[]`:               "",
+		`{}`:               "",
+	} {
+		c := newTestClient(t, "https://host", serve(map[string]string{
+			"/api/0/organizations/acme/issues/1/": `{"firstRelease":` + sent + `,"id":"1"}`,
+		}))
+		issue, err := c.Issue(t.Context(), "acme", "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := Text("")
+		if issue.FirstRelease != nil {
+			got = issue.FirstRelease.Version
+		}
+		if got != want || issue.ID != "1" {
+			t.Errorf("firstRelease %s of issue %q = %q, want %q", sent, issue.ID, got, want)
+		}
+	}
+}
+
 func TestClient_Events(t *testing.T) {
 	c := newTestClient(t, "https://host", serve(map[string]string{
 		"/api/0/organizations/acme/events/": `{"data":[{"count()":9007199254740993,"title":null}],"meta":{"fields":{"count()":"integer"},"units":null}}`,

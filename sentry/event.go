@@ -47,9 +47,21 @@ type EventUser struct {
 	IPAddress Text `json:"ip_address"`
 }
 
-// Release is the release an event came from.
+// Release is a release of a program. It may also come as its version alone.
 type Release struct {
-	Version Text `json:"version"`
+	Version Text
+}
+
+// UnmarshalJSON never returns an error.
+func (r *Release) UnmarshalJSON(data []byte) error {
+	var object struct {
+		Version Text `json:"version"`
+	}
+	*r = Release{Version: Text(scalar(data))}
+	if decode(data, &object) == nil {
+		r.Version = object.Version
+	}
+	return nil
 }
 
 // Exception is one error of a chain.

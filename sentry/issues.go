@@ -23,6 +23,7 @@ type Issue struct {
 	Platform      Text          `json:"platform"`
 	FirstSeen     Time          `json:"firstSeen"`
 	LastSeen      Time          `json:"lastSeen"`
+	FirstRelease  *Release      `json:"firstRelease"` // nil: its events name no release, or this answer does not say
 	Count         Count         `json:"count"`
 	UserCount     Count         `json:"userCount"`
 	Project       Project       `json:"project"`
