@@ -135,6 +135,7 @@ func writeIssue(d *document, env Env, org string, issue *sentry.Issue) {
 	d.fact("Assigned to", assigneeText(issue.AssignedTo))
 	d.fact("First seen", stamp(issue.FirstSeen.Time))
 	d.fact("Last seen", stamp(issue.LastSeen.Time))
+	d.fact("First release", firstRelease(*issue))
 	d.fact("Events", number(issue.Count))
 	d.fact("Users", number(issue.UserCount))
 	d.fact("Category", inline(issue.Category))

@@ -77,6 +77,7 @@ func writeIssueRow(d *document, env Env, org string, n int, issue sentry.Issue) 
 	d.fact("Users", number(issue.UserCount))
 	d.fact("First seen", stamp(issue.FirstSeen.Time))
 	d.fact("Last seen", stamp(issue.LastSeen.Time))
+	d.fact("First release", firstRelease(issue))
 }
 
 // issueName is what people call an issue: its short id, or else its number.
@@ -85,6 +86,14 @@ func issueName(issue sentry.Issue) string {
 		return string(issue.ShortID)
 	}
 	return string(issue.ID)
+}
+
+// firstRelease is the release that an issue first appeared in.
+func firstRelease(issue sentry.Issue) markdown {
+	if issue.FirstRelease == nil {
+		return ""
+	}
+	return inline(issue.FirstRelease.Version)
 }
 
 func statusText(issue sentry.Issue) markdown {

@@ -69,6 +69,21 @@ func TestSearchEvents_degrades(t *testing.T) {
 	}
 }
 
+func TestFirstRelease(t *testing.T) {
+	for sent, want := range map[string]string{
+		`{"version":"shop@1.2"}`: "- **First release**: `shop@1.2`\n",
+		`"shop@1.2"`:             "- **First release**: `shop@1.2`\n",
+	} {
+		issue := `{"id":"1","shortId":"WEB-1","firstRelease":` + sent + `}`
+		u := canned(t, "acme", "", map[string]string{
+			"/api/0/organizations/acme/issues/":   `[` + issue + `]`,
+			"/api/0/organizations/acme/issues/1/": issue,
+		})
+		wantAll(t, u.must("search_issues", nil), want)
+		wantAll(t, u.must("get_sentry_resource", args{"resourceType": "issue", "resourceId": "1"}), want)
+	}
+}
+
 func TestGetSentryResource_oldAnswers(t *testing.T) {
 	const issue = "/api/0/organizations/acme/issues/WEB-1/"
 	u := canned(t, "acme", "web", map[string]string{
