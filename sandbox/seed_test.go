@@ -2,12 +2,17 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"database/sql"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -196,4 +201,85 @@ func TestNew_SeedReleases(t *testing.T) {
 			t.Errorf("%s at %s, after %s", s.Release, stamp(s.At), all[i-1].Release)
 		}
 	}
+}
+
+// endingContext is canceled when it is asked for the nth time.
+type endingContext struct {
+	context.Context
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func (c *endingContext) Done() <-chan struct{} {
+	if c.left.Add(-1) == 0 {
+		c.cancel()
+	}
+	return c.Context.Done()
+}
+
+// TestNew_Interrupted: wherever a start is interrupted, what was there stays
+// and nothing is added, so that the next start does it all.
+func TestNew_Interrupted(t *testing.T) {
+	old := filepath.Join(t.TempDir(), "sandbox.db")
+	first := start(t, Options{Path: old}).as(mara, reading...)
+	names := first.names()
+	if err := first.sb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	now := noon.Add(48 * time.Hour)
+	for _, n := range []int64{5, 1000} {
+		for name, path := range map[string]string{"New": filepath.Join(t.TempDir(), "sandbox.db"), "Old": filepath.Join(t.TempDir(), "old.db")} {
+			if name == "Old" {
+				writeFile(t, path, readFile(t, old))
+			}
+			before := tables(t, path)
+			ctx, cancel := context.WithCancel(t.Context())
+			ending := &endingContext{Context: ctx, cancel: cancel}
+			ending.left.Store(n)
+			sb, err := New(ending, Options{Path: path, Now: func() time.Time { return now }})
+			if err == nil {
+				sb.Close()
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s after %d: error %v", name, n, err)
+			}
+			if diff := cmp.Diff(before, tables(t, path)); diff != "" {
+				t.Errorf("%s after %d (-before +after):\n%s", name, n, diff)
+			}
+			r, _ := startLater(t, path, "", 48*time.Hour)
+			r = r.as(mara, reading...)
+			if diff := cmp.Diff(names, r.names()); diff != "" || len(r.issues("lastSeen:-48h")) == 0 {
+				t.Errorf("%s after %d: the next start tells another story (-want +got):\n%s", name, n, diff)
+			}
+		}
+	}
+}
+
+// tables are the rows of each table in the file, in few words.
+func tables(t *testing.T, path string) map[string]string {
+	t.Helper()
+	db, err := sql.Open("sqlite", dataSource(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	word := func(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) }
+	names, err := collect(t.Context(), db, word, "SELECT name FROM sqlite_schema WHERE type = 'table'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, name := range names {
+		columns, err := collect(t.Context(), db, word, "SELECT group_concat('quote(' || name || ')', '||') FROM pragma_table_info(?)", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := collect(t.Context(), db, word, "SELECT "+columns[0]+" FROM "+name+" ORDER BY 1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256([]byte(strings.Join(all, "\n")))
+		out[name] = fmt.Sprintf("%d rows %x", len(all), sum[:4])
+	}
+	return out
 }
