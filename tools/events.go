@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -23,13 +22,6 @@ type searchEventsIn struct {
 	Period      string   `json:"period,omitempty" pattern:"^[0-9]{1,4}[hdw]$" default:"14d" doc:"How far to look back, such as 24h or 7d."`
 	Limit       int      `json:"limit,omitempty" min:"1" max:"100" default:"10" doc:"Rows per page."`
 	Cursor      string   `json:"cursor,omitempty" pattern:"^[A-Za-z0-9:_=/+.-]*$" max:"200" doc:"nextCursor of the page before."`
-}
-
-// usualFields are the columns of a search that names none.
-var usualFields = map[string][]string{
-	"errors": {"issue", "title", "project", "timestamp", "level", "message", "error.type", "culprit"},
-	"spans":  {"id", "span.op", "span.description", "span.duration", "transaction", "timestamp", "project", "trace"},
-	"logs":   {"timestamp", "project", "message", "severity", "trace"},
 }
 
 func searchEvents() Tool {
@@ -58,10 +50,9 @@ func runSearchEvents(ctx context.Context, env Env, in searchEventsIn) (markdown,
 	if err != nil {
 		return "", refusedSearch(err)
 	}
-	d, shown := writeEvents(env, in.OrganizationSlug, search, rows, page)
-	if shown == 0 {
-		d.line("No rows match. A longer period or fewer filters may find some. %s", misspelled(ctx, env, in.OrganizationSlug, search))
-	}
+	own := slices.DeleteFunc([]map[string]any(rows.Rows), func(row map[string]any) bool { return !env.ownsRow(row) })
+	d := writeEvents(env, in.OrganizationSlug, search, own, page)
+	d.hint(doubts(ctx, env, in.OrganizationSlug, search, own))
 	return d.markdown(), nil
 }
 
@@ -89,7 +80,21 @@ func (in searchEventsIn) search() (sentry.EventSearch, error) {
 	default:
 		s.Fields = append(slices.Clone(s.Fields), column)
 	}
+	if name := spanName(s); name != "" && s.Dataset == "errors" {
+		return s, &inputError{"dataset", "errors has no " + inline(name), "Send dataset spans."}
+	}
 	return s, nil
+}
+
+// spanName is the first name in the search that only spans have. An error
+// could not match it, and an answer of none would look like one.
+func spanName(s sentry.EventSearch) string {
+	for _, name := range append(selectedNames(s.Fields), queryNames(s.Query)...) {
+		if strings.HasPrefix(name, "span.") {
+			return name
+		}
+	}
+	return ""
 }
 
 func isAggregate(field string) bool {
@@ -115,7 +120,7 @@ func validateSearch(ctx context.Context, env Env, org string, s sentry.EventSear
 	}
 	var fix markdown = "Correct the search and repeat the call."
 	if len(wrong) > 0 {
-		fix = suggestFields(ctx, env, org, s, wrong)
+		fix = suggestNames(ctx, env, org, fieldSearch(s), wrong)
 	}
 	return &inputError{problem: "Sentry does not accept this search: " + join(problems, "; "), fix: fix}
 }
@@ -154,67 +159,6 @@ func problemsOf(v *sentry.Validation) (problems []markdown, wrongFields []string
 	return problems, wrongFields
 }
 
-const maxSuggested = 20
-
-// suggestFields names fields that exist: those that the wrong ones were meant
-// to be, or else some.
-func suggestFields(ctx context.Context, env Env, org string, s sentry.EventSearch, wrong []string) markdown {
-	known := knownFields(ctx, env, org, s)
-	if near := nearFields(wrong, known); near != "" {
-		return near
-	}
-	return "Fields of this dataset include " + names(known[:min(len(known), maxSuggested)]) + "."
-}
-
-func nearFields(wrong, known []string) markdown {
-	var near []markdown
-	for _, name := range wrong {
-		best := nearest(name, known)
-		if best != "" && best != name && !slices.Contains(near, inline(best)) {
-			near = append(near, inline(best))
-		}
-	}
-	if len(near) == 0 {
-		return ""
-	}
-	return "Did you mean " + join(near, ", ") + "?"
-}
-
-var queryKey = regexp.MustCompile(`[A-Za-z_][\w.-]*:`)
-
-// misspelled looks for keys that no event has: Sentry accepts every key, as it
-// could be a tag, and then finds nothing.
-func misspelled(ctx context.Context, env Env, org string, s sentry.EventSearch) markdown {
-	known := knownFields(ctx, env, org, s)
-	var unknown []string
-	for _, key := range queryKey.FindAllString(s.Query, 20) {
-		if key = strings.TrimSuffix(key, ":"); !slices.Contains(known, key) {
-			unknown = append(unknown, key)
-		}
-	}
-	return nearFields(unknown, known)
-}
-
-// knownFields asks Sentry. If it does not answer, the usual fields must do.
-func knownFields(ctx context.Context, env Env, org string, s sentry.EventSearch) []string {
-	search := sentry.FieldSearch{Dataset: s.Dataset, ProjectID: s.ProjectID, Period: s.Period}
-	list := env.Sentry.TraceItemAttributes
-	if s.Dataset == "errors" {
-		list = env.Sentry.Tags
-	}
-	known := slices.Clone(usualFields[s.Dataset])
-	fields, err := list(ctx, org, search)
-	if err != nil {
-		return known
-	}
-	for _, f := range fields {
-		if !slices.Contains(known, f.Key) {
-			known = append(known, f.Key)
-		}
-	}
-	return known
-}
-
 // refusedSearch says about a 400 that the search is what was refused.
 func refusedSearch(err error) error {
 	var e *sentry.Error
@@ -227,8 +171,7 @@ func refusedSearch(err error) error {
 	}
 }
 
-// writeEvents returns the document and how many rows are in it.
-func writeEvents(env Env, org string, s sentry.EventSearch, rows *sentry.EventRows, page sentry.Page) (*document, int) {
+func writeEvents(env Env, org string, s sentry.EventSearch, rows []map[string]any, page sentry.Page) *document {
 	d := new(document)
 	d.heading(1, "%s in %s", word(strings.ToUpper(s.Dataset[:1])+s.Dataset[1:]), word(org))
 	d.fact("Query", inline(s.Query))
@@ -237,22 +180,19 @@ func writeEvents(env Env, org string, s sentry.EventSearch, rows *sentry.EventRo
 	d.fact("Period", word(s.Period))
 	d.fact("View in Sentry", address(env.Sentry.EventsURL(org, s)))
 	var b strings.Builder
-	shown := 0
-	for _, row := range rows.Rows {
-		if !env.ownsRow(row) {
-			continue
-		}
-		shown++
+	for _, row := range rows {
 		writeRow(&b, s.Fields, row)
 	}
 	d.line("")
-	if shown > 0 {
+	if len(rows) > 0 {
 		d.line(untrustedNote)
-		d.line("%s rows:\n", number(shown))
+		d.line("%s rows:\n", number(len(rows)))
 		d.untrusted(b.String(), maxText-8<<10)
+	} else {
+		d.line("No rows match. A longer period or fewer filters may find some.")
 	}
 	d.fact("nextCursor", cursor(page))
-	return d, shown
+	return d
 }
 
 // writeRow writes one row as a line of JSON, in the order of the fields.

@@ -60,6 +60,9 @@ func runSearchIssues(ctx context.Context, env Env, in searchIssuesIn) (markdown,
 		d.line("%s issues on this page. get_sentry_resource opens one by its URL.", number(shown))
 	default:
 		d.line("No issues match. A longer period, fewer filters or an empty query (every status) may find more.")
+		d.hint(unknownNames(ctx, env, in.OrganizationSlug, sentry.FieldSearch{
+			Dataset: "errors", ProjectID: project, Period: in.Period,
+		}, queryNames(in.Query), issueNames))
 	}
 	d.fact("nextCursor", cursor(page))
 	return d.markdown(), nil

@@ -131,6 +131,13 @@ func (d *document) fact(name, value markdown) {
 	}
 }
 
+// hint writes a paragraph; an empty one writes nothing.
+func (d *document) hint(text markdown) {
+	if text != "" {
+		d.line("\n%s", text)
+	}
+}
+
 // untrusted writes event text as a block that the text cannot end: the fence
 // is longer than any run of backticks in it.
 func (d *document) untrusted(text string, limit int) {

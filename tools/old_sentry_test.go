@@ -57,7 +57,8 @@ func TestSearchEvents_degrades(t *testing.T) {
 		{"nothing found for a key that no event has", map[string]string{
 			org + "/events/": `{"data":[]}`,
 			org + "/tags/":   `[{"key":"browser"}]`,
-		}, "No rows match. A longer period or fewer filters may find some. Did you mean `browser`?"},
+		}, "No rows match. A longer period or fewer filters may find some.\n\nSentry lists no `browsr` here. Did you mean `browser`?"},
+		{"nothing found, and nobody knows the tags", map[string]string{org + "/events/": `{"data":[]}`}, "Did you mean `"},
 		{"rate limited", map[string]string{org + "/events/": `429 {"detail":"slow"}`, org + "/events/validate/": `400 {"valid":true}`}, "**Rate limited**"},
 		{"HTML", map[string]string{org + "/events/": `<html>`}, "answers with HTML instead of JSON"},
 	}

@@ -344,16 +344,57 @@ func TestSearchEvents(t *testing.T) {
 	}
 }
 
-// A hint names what a search takes, not the label of a page.
-func TestSearchEvents_hint(t *testing.T) {
+// A search that finds nothing, or zero, says when its names are why; and right
+// names are never corrected.
+func TestSearch_hints(t *testing.T) {
 	w := newWorld(t)
 	org := w.as(mara, outdoors, "")
-	none := org.must("search_events", args{"query": "environment:nowhere", "period": "90d"})
-	wantAll(t, none, "No rows match")
-	if strings.Contains(none, "Did you mean") {
-		t.Errorf("a right key is corrected:\n%s", none)
+	const none, silent = "Sentry lists no", ""
+	tests := []struct {
+		reason string
+		tool   string
+		args   args
+		want   string // silent: no hint at all
+	}{
+		{"right keys", "search_events", args{"query": "environment:nowhere user.email:x has:release !mark:y"}, silent},
+		{"a key in quotes is text", "search_events", args{"query": `message:"enviroment:x" url:http://x`}, silent},
+		{"a misspelled key", "search_events", args{"query": "enviroment:production"}, "Sentry lists no `enviroment` here. Did you mean `environment`?"},
+		{"a misspelled key after has", "search_events", args{"query": "has:enviroment"}, "Did you mean `environment`?"},
+		{"a misspelled key that is counted", "search_events", args{"query": "enviroment:production", "fields": []string{"count()"}}, "Did you mean `environment`?"},
+		{"a count of nothing, rightly", "search_events", args{"query": "environment:nowhere", "fields": []string{"count()"}}, silent},
+		{"a count", "search_events", args{"query": "environment:production", "fields": []string{"count()"}}, silent},
+		{"an unknown column", "search_events", args{"fields": []string{"title", "enviroment"}}, "Sentry lists no `enviroment` here. Did you mean `environment`?"},
+		{"an unknown column of nothing like it", "search_events", args{"fields": []string{"title", "zzzzzzzzzz"}}, "Sentry lists no `zzzzzzzzzz` here."},
+		{"an aggregate of an unknown column", "search_events", args{"fields": []string{"count_unique(enviroment)"}}, "Did you mean `environment`?"},
+		{"an aggregate of a known column", "search_events", args{"fields": []string{"count_unique(environment)", "project"}}, silent},
+		{"a known column that is empty", "search_events", args{"fields": []string{"title", "stack.filename", "user.username"}}, silent},
+		{"columns of spans", "search_events", args{"dataset": "spans", "fields": []string{"span.op", "p95(span.duration)"}}, silent},
+		{"a misspelled column of spans", "search_events", args{"dataset": "spans", "fields": []string{"span.opp"}}, "Did you mean `span.op`"},
+		{"is: for events", "search_events", args{"query": "is:unresolved"}, "use search_issues"},
+		{"right keys of issues", "search_issues", args{"query": "is:unresolved environment:nowhere assigned:me release:latest user.email:x"}, silent},
+		{"a misspelled key of issues", "search_issues", args{"query": "asigned:me"}, "Sentry lists no `asigned` here. Did you mean `assigned`?"},
 	}
-	wantAll(t, org.must("search_events", args{"query": "enviroment:production", "period": "90d"}), "Did you mean `environment`?")
+	for _, tt := range tests {
+		t.Run(tt.reason, func(t *testing.T) {
+			tt.args["period"] = "90d"
+			answer := org.must(tt.tool, tt.args)
+			wantAll(t, answer, tt.want)
+			if hinted := strings.Contains(answer, none) || strings.Contains(answer, "Did you mean"); tt.want == silent && hinted {
+				t.Errorf("a right search is corrected:\n%s", answer)
+			}
+		})
+	}
+	for _, a := range []args{
+		{"fields": []string{"p95(span.duration)"}},
+		{"fields": []string{"title", "span.op"}},
+		{"query": "span.duration:>1s"},
+	} {
+		answer, isError := org.call("search_events", a)
+		if !isError {
+			t.Fatalf("errors are asked for spans:\n%s", answer)
+		}
+		wantAll(t, answer, "errors has no `span.", "Send dataset spans.")
+	}
 }
 
 func TestGetSentryResource(t *testing.T) {
