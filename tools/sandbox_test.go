@@ -257,7 +257,7 @@ func TestBind_unavailable(t *testing.T) {
 	}
 }
 
-func TestDiscovery(t *testing.T) {
+func TestAccounts(t *testing.T) {
 	w := newWorld(t)
 	everything := w.as(mara, "", "")
 	wantAll(t, everything.must("whoami", nil), `"email":"mara@example.test"`, `"sessionConstraints":{}`)
