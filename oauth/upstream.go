@@ -59,6 +59,48 @@ func (s *Server) UpstreamToken(ctx context.Context, grantID string) (string, err
 	}
 }
 
+// UpstreamRefused says that the upstream refused an access token which
+// UpstreamToken returned: the upstream ended the sign-in before its time. The
+// grant is revoked, so that the client's next request has the user sign in
+// again. A refusal that comes late ends nothing: the token must still be the
+// grant's, with nobody replacing it.
+func (s *Server) UpstreamRefused(ctx context.Context, grantID, accessToken string) error {
+	grant, err := s.liveGrant(ctx, grantID)
+	if err != nil {
+		return unlessEnded(err)
+	}
+	current, err := s.openCredential(ctx, grant)
+	if err != nil {
+		return unlessEnded(err)
+	}
+	if !hashOf(current.AccessToken).equal(hashOf(accessToken)) || s.now().Before(grant.Upstream.Lease) {
+		return nil
+	}
+	grant.Upstream.Lease = s.now().Add(leaseLife) // nobody else replaces the token now
+	switch err := s.store.SwapUpstream(ctx, grantID, grant.Generation, grant.Upstream); {
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return s.endGrant(ctx, grantID)
+}
+
+// unlessEnded passes an error on, unless it is that the grant is of no use any
+// more.
+func unlessEnded(err error) error {
+	if errors.Is(err, ErrInvalidToken) {
+		return nil
+	}
+	return err
+}
+
+// endGrant revokes a grant whose sign-in the upstream ended.
+func (s *Server) endGrant(ctx context.Context, id string) error {
+	s.log.LogAttrs(ctx, slog.LevelWarn, "grant revoked", slog.String("reason", errEnded.Error()), slog.String("grant", id))
+	return s.store.Revoke(ctx, id)
+}
+
 func (s *Server) liveGrant(ctx context.Context, id string) (StoredGrant, error) {
 	grant, err := s.store.Grant(ctx, id)
 	if errors.Is(err, ErrNotFound) || err == nil && !s.now().Before(grant.Expires) {
@@ -180,8 +222,7 @@ func (s *Server) exchangeRefresh(ctx context.Context, refreshToken string) (*oau
 func (s *Server) keepUpstream(ctx context.Context, grant StoredGrant, old credential, cause error) (string, error) {
 	alive := s.now().Before(grant.Upstream.Expires)
 	if errors.Is(cause, errEnded) && !(alive && old.RefreshToken == "") {
-		s.log.LogAttrs(ctx, slog.LevelWarn, "grant revoked", slog.String("reason", cause.Error()), slog.String("grant", grant.ID))
-		if err := s.store.Revoke(ctx, grant.ID); err != nil {
+		if err := s.endGrant(ctx, grant.ID); err != nil {
 			return "", err
 		}
 		return "", ErrInvalidToken
