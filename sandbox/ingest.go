@@ -29,44 +29,56 @@ type badPayload struct{ err error }
 func (e *badPayload) Error() string { return e.err.Error() }
 func (e *badPayload) Unwrap() error { return e.err }
 
-// ingest stores an envelope and returns the id to answer with. Types that are
-// not kept are accepted and dropped, as SDKs expect.
+// ingest stores an envelope and returns the id to answer with: the envelope's,
+// or else that of its first event. Types that are not kept are accepted and
+// dropped, as SDKs expect.
 func (b *batch) ingest(env *envelope) (string, error) {
-	id := env.eventID
-	if id == "" {
-		id = randomHex(16)
-	}
+	answer := env.eventID
 	for i, item := range env.items {
-		if err := b.item(id, item); err != nil {
+		id, err := b.item(env.eventID, item)
+		if err != nil {
 			return "", fmt.Errorf("item %d (%s): %w", i+1, clip(item.kind, 50), err)
 		}
+		answer = firstText(answer, id)
 	}
-	return id, nil
+	return firstText(answer, randomHex(16)), nil
 }
 
 // kept are the types that are stored.
 var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true}
 
-func (b *batch) item(id string, item envelopeItem) error {
+// item stores an item and returns the id of what is an event.
+func (b *batch) item(envelopeID string, item envelopeItem) (id string, err error) {
 	if len(item.payload) > maxItem && kept[item.kind] {
-		return refuse(http.StatusRequestEntityTooLarge, "the %s item is larger than %d bytes", item.kind, maxItem)
+		return "", refuse(http.StatusRequestEntityTooLarge, "the %s item is larger than %d bytes", item.kind, maxItem)
 	}
 	switch item.kind {
 	case "event", "transaction":
 		ev, err := parseObject(item.payload)
 		if err != nil {
-			return &badPayload{err}
+			return "", &badPayload{err}
+		}
+		if id, err = idOf(ev, envelopeID); err != nil {
+			return "", &badPayload{err}
 		}
 		if item.kind == "event" {
-			return b.event(id, ev)
+			return id, b.event(id, ev)
 		}
-		return b.transaction(id, ev)
+		return id, b.transaction(id, ev)
 	case "span":
-		return b.spans(item.payload)
+		return "", b.spans(item.payload)
 	case "log":
-		return b.logs(item.payload)
+		return "", b.logs(item.payload)
 	}
-	return nil
+	return "", nil
+}
+
+// idOf is what the event is known by: the envelope's id, or else its own.
+func idOf(ev object, envelopeID string) (string, error) {
+	if own := text(ev["event_id"]); envelopeID == "" && own != "" {
+		return parseEventID(own)
+	}
+	return firstText(envelopeID, randomHex(16)), nil
 }
 
 // prepare makes an event ready to be stored: one shape, no secrets, all tags.

@@ -55,11 +55,6 @@ func parseStore(raw []byte) (*envelope, error) {
 	if text(ev["type"]) == "transaction" {
 		env.items[0].kind = "transaction"
 	}
-	if id := text(ev["event_id"]); id != "" {
-		if env.eventID, err = parseEventID(id); err != nil {
-			return nil, err
-		}
-	}
 	return env, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"database/sql"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -14,6 +16,8 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/getsentry/sentry-go"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -196,6 +200,41 @@ func TestReceive_Store(t *testing.T) {
 	}
 	if got := r.onlyIssue(); got.Title != "old SDK" {
 		t.Errorf("issue %+v", got)
+	}
+}
+
+// TestReceive_EventID: an event is found by the id that its sender gave it,
+// wherever it stands.
+func TestReceive_EventID(t *testing.T) {
+	const a, b = "9ec79c33ec9942ab8353589fcb2e04dc", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+	span := `"contexts":{"trace":{"trace_id":"` + traceID + `","span_id":"` + rootID + `"}}`
+	tests := []struct {
+		reason, header string
+		items          []string
+		want           int
+		answer         string
+		stored         []string
+	}{
+		{"in the header", `{"event_id":"` + a + `"}`, []string{"event", `{"message":"x"}`}, 200, a, []string{a}},
+		{"the header's counts", `{"event_id":"` + a + `"}`, []string{"event", `{"event_id":"` + b + `"}`}, 200, a, []string{a}},
+		{"in the payload, with dashes", `{}`, []string{"event", `{"event_id":"9EC79C33-EC99-42AB-8353-589FCB2E04DC"}`}, 200, a, []string{a}},
+		{"of a transaction", `{}`, []string{"transaction", `{"event_id":"` + b + `",` + span + `}`}, 200, b, []string{b, b}},
+		{"two events", `{}`, []string{"log", `{"items":[]}`, "event", `{"event_id":"` + a + `"}`, "event", `{"event_id":"` + b + `"}`}, 200, a, []string{a, b}},
+		{"not an id", `{}`, []string{"event", `{"event_id":"zz"}`}, 400, "", nil},
+	}
+	for _, tt := range tests {
+		r := start(t, Options{Empty: true})
+		path, key := r.dsn("acme-outdoors", "storefront")
+		w := r.send(httptest.NewRequest("POST", path+"/envelope/?sentry_key="+key, strings.NewReader(pack(tt.header, tt.items...))))
+		var got struct{ ID, Detail string }
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != tt.want || got.ID != tt.answer {
+			t.Errorf("%s: %d %+v, %v, want %d and the id %q", tt.reason, w.Code, got, err, tt.want, tt.answer)
+		}
+		stored, err := collect(t.Context(), r.sb.read(), func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) },
+			"SELECT event_id FROM item ORDER BY id")
+		if diff := cmp.Diff(tt.stored, stored, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("%s: stored ids (-want +got), %v:\n%s", tt.reason, err, diff)
+		}
 	}
 }
 
