@@ -26,26 +26,28 @@ type issue struct {
 	id, project                                            int64
 	short, title, culprit, kind, category, issueType       string
 	level, platform, status, substatus, assignee, priority string
-	firstRelease                                           string
+	firstRelease                                           string // version
 	details, meta                                          object
 	first, last                                            float64
 	count, users                                           int64
+	released                                               float64  // when the first release was first seen; 0: no release
 	parts                                                  []string // why these events are one issue
 }
 
-// issueFields are for an issue i, without its number of users.
+// issueFields are for an issue i, without what is in other tables.
 const issueFields = `i.id, i.project, i.short, i.title, i.culprit, i.type, i.category, i.issue_type, i.level, i.platform,
 	i.status, coalesce(i.substatus, ''), i.assignee, i.priority, i.first_release, i.details, i.meta, i.parts, i.first_seen, i.last_seen, i.count`
 
 // issueColumns count the users from the events, so there is no counter to
 // drift; it takes time, and ingest does without.
 const issueColumns = issueFields + `,
-	(SELECT count(DISTINCT u.attrs ->> '$.user') FROM item u WHERE u.issue = i.id AND u.kind = 'error')`
+	(SELECT count(DISTINCT u.attrs ->> '$.user') FROM item u WHERE u.issue = i.id AND u.kind = 'error'),
+	coalesce((SELECT fr.created FROM release fr JOIN project fp ON fp.org = fr.org WHERE fp.id = i.project AND fr.version = i.first_release), 0)`
 
 func (i *issue) scan(scan func(...any) error) error {
 	var details, meta, parts []byte
 	err := scan(&i.id, &i.project, &i.short, &i.title, &i.culprit, &i.kind, &i.category, &i.issueType, &i.level, &i.platform,
-		&i.status, &i.substatus, &i.assignee, &i.priority, &i.firstRelease, &details, &meta, &parts, &i.first, &i.last, &i.count, &i.users)
+		&i.status, &i.substatus, &i.assignee, &i.priority, &i.firstRelease, &details, &meta, &parts, &i.first, &i.last, &i.count, &i.users, &i.released)
 	if err != nil {
 		return err
 	}
@@ -59,7 +61,7 @@ func scanIssue(rows *sql.Rows) (i issue, err error) { return i, i.scan(rows.Scan
 func (b *batch) issue(ev object) (int64, error) {
 	g := group(ev)
 	var is issue
-	row := b.tx.QueryRowContext(b.ctx, "SELECT "+issueFields+", 0 FROM issue i WHERE i.project = ? AND i.hash = ?", b.project.id, g.hash)
+	row := b.tx.QueryRowContext(b.ctx, "SELECT "+issueFields+", 0, 0 FROM issue i WHERE i.project = ? AND i.hash = ?", b.project.id, g.hash)
 	err := is.scan(row.Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return b.newIssue(ev, g)

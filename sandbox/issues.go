@@ -158,9 +158,18 @@ func (r *request) issuesJSON(issues []issue) ([]map[string]any, error) {
 			"status": is.status, "substatus": orNil(is.substatus), "statusDetails": shown(is.details), "assignedTo": assigneeJSON(is.assignee, members),
 			"firstSeen": stamp(is.first), "lastSeen": stamp(is.last), "count": strconv.FormatInt(is.count, 10), "userCount": is.users,
 			"permalink": r.sb.baseURL() + "/organizations/" + r.org.slug + "/issues/" + id + "/",
-			"project":   projectRef(projects, is.project), "annotations": []any{}, "firstRelease": orNil(is.firstRelease),
+			"project":   projectRef(projects, is.project), "annotations": []any{}, "firstRelease": is.firstReleaseJSON(),
 		}
 	}), nil
+}
+
+// firstReleaseJSON is null for an issue that was never seen in a release.
+func (i issue) firstReleaseJSON() any {
+	if i.firstRelease == "" {
+		return nil
+	}
+	short := i.firstRelease[strings.LastIndex(i.firstRelease, "@")+1:]
+	return object{"version": i.firstRelease, "shortVersion": short, "dateCreated": stamp(i.released), "dateReleased": nil}
 }
 
 func orNil(s string) any {

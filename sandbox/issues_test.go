@@ -94,6 +94,33 @@ func TestIssues_Counts(t *testing.T) {
 	}
 }
 
+func TestIssues_FirstRelease(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	r.ingest("event", `{"message":"unreleased"}`)
+	for _, version := range []string{"shop@1.2.0", "shop@1.3.0"} {
+		r.fail(version)
+		r.clock.pass(time.Hour)
+	}
+	want := map[string]any{
+		"unreleased": nil,
+		"no stock":   map[string]any{"version": "shop@1.2.0", "shortVersion": "1.2.0", "dateCreated": "2026-11-20T12:00:00.000000Z", "dateReleased": nil},
+	}
+	for _, is := range r.issues("") {
+		var one map[string]any
+		r.get(issuesPath+is.ID+"/", &one)
+		if diff := cmp.Diff(want[is.Title], one["firstRelease"]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", is.Title, diff)
+		}
+	}
+	var list []map[string]any
+	r.get(issuesPath+"?query=", &list)
+	for _, is := range list {
+		if diff := cmp.Diff(want[is["title"].(string)], is["firstRelease"]); diff != "" {
+			t.Errorf("listed: %s (-want +got):\n%s", is["title"], diff)
+		}
+	}
+}
+
 func TestIssues_Assign(t *testing.T) {
 	r := start(t, Options{Empty: true}).as(mara, writing...)
 	r.fail("1")
