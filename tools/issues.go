@@ -101,7 +101,10 @@ func firstRelease(issue sentry.Issue) markdown {
 
 func statusText(issue sentry.Issue) markdown {
 	text := word(issue.Status)
-	if issue.Substatus != "" {
+	switch {
+	case bool(issue.StatusDetails.InNextRelease):
+		text += " (in the next release)"
+	case issue.Substatus != "":
 		text += " (" + word(issue.Substatus) + ")"
 	}
 	return text

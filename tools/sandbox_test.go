@@ -476,14 +476,19 @@ func TestUpdateIssue(t *testing.T) {
 	wantAll(t, update(args{"status": "resolved", "reason": "fixed in 2.8.1"}), "# Issue "+id+" updated", "**resolved**", "**Note**: added")
 	wantAll(t, update(args{"status": "resolved"}), "already is as requested")
 	wantAll(t, update(args{"status": "unresolved", "assignedTo": "me"}), "**Assigned to**: ", "user:")
+	wantAll(t, update(args{"assignedTo": "me"}), "already is as requested")
 	wantAll(t, update(args{"assignedTo": "nobody"}), "**Assigned to**: nobody")
+	wantAll(t, update(args{"status": "resolvedInNextRelease"}), "**Status**: resolved (in the next release)")
+	wantAll(t, update(args{"status": "resolvedInNextRelease"}), "already is as requested", "**Status**: resolved (in the next release)")
+	update(args{"status": "unresolved"})
 	wantAll(t, update(args{"status": "ignored", "ignoreCount": 5, "ignoreWindowMinutes": 60}), "until 5 more events within 60 minutes")
 	wantAll(t, update(args{"status": "ignored", "ignoreCount": 5, "ignoreWindowMinutes": 60}), "already is as requested")
 	answer, isError := project.call("update_issue", args{"issueId": id, "status": "ignored", "ignoreMode": "forever"})
 	if !isError {
 		t.Errorf("one way of ignoring became another:\n%s", answer)
 	}
-	wantAll(t, answer, "cannot change from untilOccurrenceCount to forever")
+	wantAll(t, answer, "an issue that is ignored untilOccurrenceCount cannot change to forever")
+	wantAll(t, update(args{"status": "ignored"}), "already is as requested")
 	for _, mode := range []args{
 		{"ignoreMode": "forever"},
 		{"ignoreMode": "untilEscalating"},

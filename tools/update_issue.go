@@ -43,7 +43,7 @@ func runUpdateIssue(ctx context.Context, env Env, in updateIssueIn) (markdown, e
 	if err != nil {
 		return "", err
 	}
-	change, changes, err := in.change(issue, mode)
+	change, changes, err := in.change(issue, mode, env.Key.User())
 	if err != nil {
 		return "", err
 	}
@@ -149,8 +149,9 @@ var substatuses = map[string]string{
 	"untilUserCount":       "archived_until_condition_met",
 }
 
-// change returns what to send and says it in words; no words, no change.
-func (in updateIssueIn) change(issue *sentry.Issue, mode string) (sentry.IssueUpdate, []markdown, error) {
+// change returns what to send and says it in words; no words, no change. me is
+// the id of the user who asks.
+func (in updateIssueIn) change(issue *sentry.Issue, mode, me string) (sentry.IssueUpdate, []markdown, error) {
 	var u sentry.IssueUpdate
 	var words []markdown
 	held, err := in.statusHolds(issue, mode)
@@ -168,7 +169,7 @@ func (in updateIssueIn) change(issue *sentry.Issue, mode string) (sentry.IssueUp
 		}
 		words = append(words, textf("**Status**: %s → **%s**", statusText(*issue), to))
 	}
-	if in.AssignedTo != "" && !assigned(issue.AssignedTo, in.AssignedTo) {
+	if in.AssignedTo != "" && !assigned(issue.AssignedTo, in.AssignedTo, me) {
 		to := in.AssignedTo
 		if to == "nobody" {
 			to = ""
@@ -196,9 +197,15 @@ func (in updateIssueIn) statusHolds(issue *sentry.Issue, mode string) (bool, err
 	if status != "ignored" {
 		return false, nil
 	}
+	if in.ignoredSomehow() {
+		return true, nil
+	}
 	current := currentMode(issue)
 	if current != mode {
-		return false, &inputError{"ignoreMode", textf("cannot change from %s to %s on an ignored issue", word(current), word(mode)), "Set status unresolved first, then ignore it anew."}
+		return false, &inputError{
+			problem: textf("an issue that is ignored %s cannot change to %s", word(current), word(mode)),
+			fix:     "Set status unresolved first, then ignore it anew.",
+		}
 	}
 	switch mode {
 	case "forDuration":
@@ -209,6 +216,11 @@ func (in updateIssueIn) statusHolds(issue *sentry.Issue, mode string) (bool, err
 		return int(d.IgnoreUserCount) == in.IgnoreUserCount && int(d.IgnoreUserWindow) == in.IgnoreUserWindowMinutes, nil
 	}
 	return true, nil
+}
+
+// ignoredSomehow reports whether the caller left open how to ignore.
+func (in updateIssueIn) ignoredSomehow() bool {
+	return in.IgnoreMode == "" && in.IgnoreDurationMinutes == 0 && in.IgnoreCount == 0 && in.IgnoreUserCount == 0
 }
 
 func currentMode(issue *sentry.Issue) string {
@@ -247,9 +259,11 @@ func (in updateIssueIn) ignoreText(mode string) markdown {
 }
 
 // assigned reports whether the issue is assigned so already. What cannot be
-// told from the answer, such as me or a team's slug, is sent again: that is
-// harmless.
-func assigned(a *sentry.Assignee, want string) bool {
+// told from the answer, such as a team's slug, is sent again: that is harmless.
+func assigned(a *sentry.Assignee, want, me string) bool {
+	if want == "me" {
+		want = "user:" + me
+	}
 	if a == nil || a.ID == "" {
 		return want == "nobody"
 	}

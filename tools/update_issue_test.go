@@ -65,6 +65,8 @@ func TestUpdateIssue_change(t *testing.T) {
 	snoozed := sentry.Issue{Status: "ignored", StatusDetails: sentry.StatusDetails{IgnoreUntil: sentry.Time{Time: time.Unix(1e9, 0)}}}
 	nextRelease := sentry.Issue{Status: "resolved", StatusDetails: sentry.StatusDetails{InNextRelease: true}}
 	hers := sentry.Issue{Status: "unresolved", AssignedTo: &sentry.Assignee{Type: "user", ID: "7"}}
+	mine := sentry.Issue{Status: "unresolved", AssignedTo: &sentry.Assignee{Type: "user", ID: "1001"}}
+	team := sentry.Issue{Status: "unresolved", AssignedTo: &sentry.Assignee{Type: "team", ID: "1001"}}
 	nobody, me := "", "me"
 	tests := []struct {
 		reason string
@@ -87,11 +89,15 @@ func TestUpdateIssue_change(t *testing.T) {
 		{"another count", counted, updateIssueIn{Status: "ignored", IgnoreCount: 6}, sentry.IssueUpdate{Status: "ignored", Substatus: "archived_until_condition_met", IgnoreCount: 6}, false},
 		{"a duration starts anew", snoozed, updateIssueIn{Status: "ignored", IgnoreDurationMinutes: 30}, sentry.IssueUpdate{Status: "ignored", Substatus: "archived_until_condition_met", IgnoreDuration: 30}, false},
 		{"another family", forever, updateIssueIn{Status: "ignored", IgnoreCount: 5}, sentry.IssueUpdate{}, true},
-		{"from a count to escalating", counted, updateIssueIn{Status: "ignored"}, sentry.IssueUpdate{}, true},
+		{"from a count to escalating", counted, updateIssueIn{Status: "ignored", IgnoreMode: "untilEscalating"}, sentry.IssueUpdate{}, true},
+		{"already ignored, however", counted, updateIssueIn{Status: "ignored"}, sentry.IssueUpdate{}, false},
+		{"already ignored for a while", snoozed, updateIssueIn{Status: "ignored"}, sentry.IssueUpdate{}, false},
 		{"unassign", hers, updateIssueIn{AssignedTo: "nobody"}, sentry.IssueUpdate{AssignedTo: &nobody}, false},
 		{"already hers", hers, updateIssueIn{AssignedTo: "user:7"}, sentry.IssueUpdate{}, false},
 		{"already nobody's", open, updateIssueIn{AssignedTo: "nobody"}, sentry.IssueUpdate{}, false},
 		{"mine", hers, updateIssueIn{AssignedTo: "me"}, sentry.IssueUpdate{AssignedTo: &me}, false},
+		{"already mine", mine, updateIssueIn{AssignedTo: "me"}, sentry.IssueUpdate{}, false},
+		{"a team of my number", team, updateIssueIn{AssignedTo: "me"}, sentry.IssueUpdate{AssignedTo: &me}, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
@@ -99,7 +105,7 @@ func TestUpdateIssue_change(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, words, err := tt.in.change(&tt.issue, mode)
+			got, words, err := tt.in.change(&tt.issue, mode, "1001")
 			if (err != nil) != tt.err {
 				t.Fatalf("err = %v, want one: %v", err, tt.err)
 			}
