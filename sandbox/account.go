@@ -39,9 +39,9 @@ func (p *project) fields() []any {
 
 func scanProject(rows *sql.Rows) (p project, err error) { return p, rows.Scan(p.fields()...) }
 
-// Mark is a value that all data of an organization carry and no other
-// organization's: a tag on every seeded event, a member of the organization and
-// of each of its projects. It lets a test tell whose answer it was given.
+// Mark is a value that an organization's seeded data carry and no other's. It
+// lets a test tell whose answer it was given; the package comment says where it
+// stands.
 func Mark(orgSlug string) string {
 	sum := sha256.Sum256([]byte("mark of " + strings.ToLower(orgSlug)))
 	return "mk-" + hex.EncodeToString(sum[:6])

@@ -7,6 +7,14 @@
 // ingest alone, the seed included; every payload is normalized, scrubbed of
 // secrets and grouped before it is stored.
 //
+// Every organization has a mark, which Mark derives from its slug. It stands in
+// the organization's own answer, in those of its projects, and as the tag "mark"
+// on every event, span and log of the seed. So a test of isolation needs no list
+// of what may be seen: an answer with the mark of an organization that the asker
+// does not belong to has leaked. The converse does not hold: a list of issues
+// has no marks, since an issue has its tags from its events; and what SDKs send
+// has none unless they set the tag.
+//
 // A Sandbox is safe for concurrent use. Writes go one at a time, readers never
 // wait for them, and two processes may open the same file. It starts no
 // goroutine. The HTTP server around it has to set timeouts for reading.
