@@ -240,7 +240,7 @@ func (c *Client) attempt(r request, build func() (*http.Request, error), out any
 		return resp.Header, nil
 	}
 	if err := decode(body, out); err != nil {
-		return nil, &Error{Op: r.op, StatusCode: resp.StatusCode, Detail: "the answer is not the JSON that was expected", kind: ErrUnavailable, cause: err}
+		return nil, &Error{Op: r.op, StatusCode: resp.StatusCode, Detail: "the answer is not the JSON that was expected", class: ErrUnavailable, cause: err}
 	}
 	return resp.Header, nil
 }
@@ -251,16 +251,16 @@ func judge(r request, resp *http.Response, body []byte) error {
 	ok := resp.StatusCode/100 == 2 || r.accept != 0 && resp.StatusCode == r.accept
 	switch {
 	case len(body) > maxBody:
-		e.kind = ErrUnavailable
+		e.class = ErrUnavailable
 		e.Detail = "the answer is larger than 8 MiB"
 	case resp.StatusCode/100 == 3:
-		e.kind = ErrUnavailable
+		e.class = ErrUnavailable
 		e.Detail = "redirects elsewhere, which is not followed"
 	case isHTML(resp.Header.Get("Content-Type"), body):
 		// A proxy's status says nothing about the caller's rights; only 429 and
 		// 5xx keep their sense.
 		if resp.StatusCode != http.StatusTooManyRequests {
-			e.kind = ErrUnavailable
+			e.class = ErrUnavailable
 		}
 		e.Detail = "answers with HTML instead of JSON"
 	case ok:

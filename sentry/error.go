@@ -33,7 +33,7 @@ type Error struct {
 	Detail     string        // Sentry's explanation; bounded, one line, may be empty
 	RetryAfter time.Duration // zero: Sentry did not say
 
-	kind  error // overrides what StatusCode says
+	class error // overrides what StatusCode says
 	cause error
 }
 
@@ -55,13 +55,13 @@ func (e *Error) Error() string {
 // Unwrap returns the network's or the context's error, if that was the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is reports whether e is of the kind that target names.
-func (e *Error) Is(target error) bool { return target == e.kindOf() }
+// Is reports whether e is what target names.
+func (e *Error) Is(target error) bool { return target == e.classOf() }
 
-func (e *Error) kindOf() error {
+func (e *Error) classOf() error {
 	switch code := e.StatusCode; {
-	case e.kind != nil:
-		return e.kind
+	case e.class != nil:
+		return e.class
 	case code == http.StatusNotFound:
 		return ErrNotFound
 	case code == http.StatusUnauthorized:
@@ -77,7 +77,7 @@ func (e *Error) kindOf() error {
 }
 
 func unavailable(op, detail string, cause error) *Error {
-	return &Error{Op: op, Detail: detail, kind: ErrUnavailable, cause: cause}
+	return &Error{Op: op, Detail: detail, class: ErrUnavailable, cause: cause}
 }
 
 // detailOf finds the explanation in an error body: {"detail": "…"}, {"detail":
