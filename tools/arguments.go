@@ -50,9 +50,9 @@ func (n *narrowed) arguments(env Env, raw json.RawMessage) ([]byte, error) {
 		switch {
 		case tooLong(value):
 			return nil, &inputError{word(p.name), "is too long", textf("Send at most %s bytes.", number(maxArgumentText))}
-		case isText && p.kind == "array":
+		case isText && p.jsonType == "array":
 			values[p.name] = []any{text} // one value for a list of one
-		case ok && p.kind == "integer":
+		case ok && p.jsonType == "integer":
 			values[p.name] = wholeNumber(value)
 		case !ok && p.fallback != nil:
 			values[p.name] = p.fallback

@@ -126,7 +126,7 @@ func every(shape Shape) func(yield func(*narrowed) bool) {
 func parametersOf(n *narrowed) []string {
 	names := slices.Clone(n.pins)
 	for _, p := range n.parameters.properties {
-		if p.kind == "string" || p.kind == "array" {
+		if p.jsonType == "string" || p.jsonType == "array" {
 			names = append(names, p.name)
 		}
 	}

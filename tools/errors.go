@@ -55,9 +55,9 @@ func recovered(err *error) {
 
 // notFound is the one answer for a resource that does not exist and for one
 // outside of what the key allows, so that nobody can tell them apart.
-func notFound(kind markdown, id string, key constraint.Key) error {
+func notFound(noun markdown, id string, key constraint.Key) error {
 	return &inputError{
-		problem: textf("no %s %s in %s", kind, inline(id), place(key)),
+		problem: textf("no %s %s in %s", noun, inline(id), place(key)),
 		fix:     "Check the id, or find it with search_issues.",
 	}
 }

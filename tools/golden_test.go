@@ -139,7 +139,7 @@ func TestDefault_schemas(t *testing.T) {
 			}
 		}
 		for _, p := range tool.input.properties {
-			if p.kind == "string" && p.max == nil && p.enum == nil && p.pattern == "" {
+			if p.jsonType == "string" && p.max == nil && p.enum == nil && p.pattern == "" {
 				t.Errorf("%s: %s is not bounded", tool.Name, p.name)
 			}
 			if p.doc == "" {

@@ -16,7 +16,7 @@ import (
 // optional; doc describes it; enum:"a|b", pattern, min, max (of a number, or
 // of a string's or list's length) and default refine it.
 type schema struct {
-	kind        string
+	jsonType    string
 	doc         string
 	enum        []string
 	pattern     string
@@ -40,20 +40,20 @@ func schemaOf(t reflect.Type) *schema {
 	case reflect.Pointer:
 		return schemaOf(t.Elem())
 	case reflect.String:
-		return &schema{kind: "string"}
+		return &schema{jsonType: "string"}
 	case reflect.Bool:
-		return &schema{kind: "boolean"}
+		return &schema{jsonType: "boolean"}
 	case reflect.Int, reflect.Int64:
-		return &schema{kind: "integer"}
+		return &schema{jsonType: "integer"}
 	case reflect.Float64:
-		return &schema{kind: "number"}
+		return &schema{jsonType: "number"}
 	case reflect.Slice:
 		if t == reflect.TypeFor[json.RawMessage]() {
-			return &schema{kind: "object", anyProperty: true}
+			return &schema{jsonType: "object", anyProperty: true}
 		}
-		return &schema{kind: "array", items: schemaOf(t.Elem())}
+		return &schema{jsonType: "array", items: schemaOf(t.Elem())}
 	case reflect.Map:
-		return &schema{kind: "object", anyProperty: true}
+		return &schema{jsonType: "object", anyProperty: true}
 	case reflect.Struct:
 		return structSchema(t)
 	}
@@ -61,7 +61,7 @@ func schemaOf(t reflect.Type) *schema {
 }
 
 func structSchema(t reflect.Type) *schema {
-	s := &schema{kind: "object"}
+	s := &schema{jsonType: "object"}
 	for field := range t.Fields() {
 		if field.Anonymous {
 			embedded := schemaOf(field.Type)
@@ -92,7 +92,7 @@ func (s *schema) refine(tag reflect.StructTag) {
 	}
 	if text, ok := tag.Lookup("default"); ok {
 		s.fallback = json.RawMessage(text)
-		if s.kind == "string" {
+		if s.jsonType == "string" {
 			s.fallback = json.RawMessage(strconv.Quote(text))
 		}
 	}
@@ -140,7 +140,7 @@ func (s *schema) property(name string) *schema {
 // of tools/list meets the important ones first.
 func (s *schema) MarshalJSON() ([]byte, error) {
 	var w objectWriter
-	w.field("type", s.kind)
+	w.field("type", s.jsonType)
 	if s.doc != "" {
 		w.field("description", s.doc)
 	}
@@ -163,7 +163,7 @@ func (s *schema) MarshalJSON() ([]byte, error) {
 	if s.items != nil {
 		w.field("items", s.items)
 	}
-	if s.kind == "object" && !s.anyProperty {
+	if s.jsonType == "object" && !s.anyProperty {
 		var props objectWriter
 		for _, p := range s.properties {
 			props.field(p.name, p.schema)
@@ -180,7 +180,7 @@ func (s *schema) MarshalJSON() ([]byte, error) {
 }
 
 func (s *schema) boundNames() (low, high string) {
-	switch s.kind {
+	switch s.jsonType {
 	case "string":
 		return "minLength", "maxLength"
 	case "array":
