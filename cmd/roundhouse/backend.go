@@ -106,12 +106,17 @@ func (b *backend) oauth() oauth2.Config {
 	}
 }
 
-// client calls the API with the tokens that source gives.
-func (b *backend) client(source sentry.TokenSource) (*sentry.Client, error) {
+// client calls the API with the tokens that source gives, over transport; nil
+// means the backend's own.
+func (b *backend) client(source sentry.TokenSource, transport http.RoundTripper) (*sentry.Client, error) {
+	c := *b.http
+	if transport != nil {
+		c.Transport = transport
+	}
 	return sentry.NewClient(sentry.Config{
 		BaseURL:    b.url,
 		Tokens:     source,
-		HTTPClient: b.http,
+		HTTPClient: &c,
 		UserAgent:  "roundhouse/" + version(),
 	})
 }

@@ -2,10 +2,15 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/mark3labs/mcp-go/client"
@@ -48,12 +53,14 @@ func TestEmbedded(t *testing.T) {
 	checkSkills(t, r)
 }
 
-// TestSentryURL is the same with the sandbox as a process of its own.
-func TestSentryURL(t *testing.T) {
+// startSandbox runs the sandbox as a process of its own, with Roundhouse
+// registered in it, and returns the environment to start Roundhouse with.
+func startSandbox(t *testing.T) map[string]string {
+	t.Helper()
 	data := t.TempDir()
 	url := startProcess(t, `URL\s+(\S+)`, "sandbox", "serve", "--addr", "127.0.0.1:0", "--data", data)
 	var app strings.Builder
-	if err := run(t.Context(), []string{"sandbox", "app", "--data", data}, func(string) string { return "" }, nil, &app, &strings.Builder{}); err != nil {
+	if err := run(t.Context(), []string{"sandbox", "app", "--data", data}, func(string) string { return "" }, nil, &app, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	env := map[string]string{"ROUNDHOUSE_SENTRY_URL": url}
@@ -61,11 +68,64 @@ func TestSentryURL(t *testing.T) {
 		name, value, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "export ")), "=")
 		env[name] = value
 	}
-	r := start(t, t.TempDir(), env)
+	return env
+}
+
+// TestSentryURL is the same with the sandbox as a process of its own.
+func TestSentryURL(t *testing.T) {
+	r := start(t, t.TempDir(), startSandbox(t))
 	l := r.login(mara, "", "inspect", "triage")
 	checkEveryContext(t, r, l)
 	checkPinned(t, r, l)
 	checkPeople(t, r)
+}
+
+// TestSentryEndsTheSignIn lets Sentry refuse a token that Roundhouse still holds
+// for good: the client is asked to sign in again, and nobody else is.
+func TestSentryEndsTheSignIn(t *testing.T) {
+	env := startSandbox(t)
+	upstream, err := url.Parse(env["ROUNDHOUSE_SENTRY_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused atomic.Value // an Authorization header
+	refused.Store("none")
+	proxy := httputil.NewSingleHostReverseProxy(upstream)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			refused.CompareAndSwap("next", r.Header.Get("Authorization"))
+			if r.Header.Get("Authorization") == refused.Load() {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusUnauthorized)
+				fmt.Fprintln(w, `{"detail":"Invalid token"}`)
+				return
+			}
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	env["ROUNDHOUSE_SENTRY_URL"] = front.URL
+	r := start(t, t.TempDir(), env)
+	ended, other := r.login(mara, ""), r.login(mara, "")
+	s := r.at(ended, "/acme-outdoors")
+	s.Call("whoami", nil)
+	if s.Failed() {
+		t.Fatal(s.Diag())
+	}
+
+	refused.Store("next") // the next token that is used
+	if out, isError := s.Try("search_issues", nil); !isError || !strings.Contains(strings.ToLower(out), "sign in") {
+		t.Errorf("with a token that Sentry refuses, the model reads %q", out)
+	}
+	if got := r.send(http.MethodGet, "/acme-outdoors", ended.token(t)); got != http.StatusUnauthorized {
+		t.Errorf("the next request: %d, want 401", got)
+	}
+	if again := r.at(other, "/acme-outdoors"); again.Call("whoami", nil) == "" || again.Failed() {
+		t.Errorf("the other sign-in: %s", again.Diag())
+	}
+	if again := r.at(r.login(mara, ""), "/acme-outdoors"); again.Call("whoami", nil) == "" || again.Failed() {
+		t.Errorf("after signing in again: %s", again.Diag())
+	}
 }
 
 // TestRestart signs in once and uses the login before and after a restart.

@@ -23,6 +23,7 @@ func TestRun_Refused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	home := t.TempDir()
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("addr = 127.0.0.1:0\nadress = 127.0.0.1:0\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -48,7 +49,7 @@ func TestRun_Refused(t *testing.T) {
 		{args: "--public-url https://mcp.example.com", code: 2, says: "anybody"},
 		{args: "--allowed-origins https://app.example.com/", code: 2, says: "--allowed-origins"},
 		{args: "--drain -1s", code: 2, says: "--drain"},
-		{args: "--sentry-url https://sentry.example.com --sentry-client-id a --sentry-client-secret b --sentry-ca-file " + file, code: 2, says: "no certificate"},
+		{args: "--addr 127.0.0.1:0 --sentry-url https://sentry.example.com --sentry-client-id a --sentry-client-secret b --sentry-ca-file " + file, code: 2, says: "no certificate"},
 		{args: "--public-url http://mcp.example.com", code: 2, says: "https"},
 		{args: "--public-url https://mcp.example.com/mcp", code: 2, says: "--public-url"},
 		{args: "--sentry-url sentry.example.com", code: 2, says: "--sentry-client-id"},
@@ -71,10 +72,13 @@ func TestRun_Refused(t *testing.T) {
 		{args: "--addr 127.0.0.1:0 --data " + file + "/below", code: 1, says: "--data"},
 	} {
 		args := strings.Fields(tt.args)
-		if !strings.Contains(tt.args, "--data") && tt.code == 1 {
-			args = append(args, "--data", t.TempDir())
+		env := func(name string) string {
+			if name == "HOME" {
+				return home
+			}
+			return tt.env[name]
 		}
-		err := run(t.Context(), args, func(name string) string { return tt.env[name] }, strings.NewReader(""), io.Discard, io.Discard)
+		err := run(t.Context(), args, env, strings.NewReader(""), io.Discard, io.Discard)
 		if code := exitCode(err); code != tt.code {
 			t.Errorf("%q %v: exit code %d, want %d: %v", tt.args, tt.env, code, tt.code, err)
 			continue

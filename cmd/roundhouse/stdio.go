@@ -6,11 +6,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"roundhouse/constraint"
 	"roundhouse/sentry"
 	"roundhouse/tools"
 )
+
+// stdioTokenLife is far longer than an agent runs, and short enough that the
+// tokens of many starts do not pile up in the sandbox.
+const stdioTokenLife = 7 * 24 * time.Hour
 
 // stdio serves one context to the process that started this one, by the same
 // actor as over HTTP.
@@ -25,7 +30,7 @@ func stdio(ctx context.Context, cfg *config, s streams) error {
 		return err
 	}
 	defer b.close()
-	client, err := b.client(sentry.StaticToken{T: token})
+	client, err := b.client(sentry.StaticToken{T: token}, nil)
 	if err != nil {
 		return err
 	}
@@ -70,7 +75,7 @@ func localBackend(ctx context.Context, cfg *config, skills []tools.Skill, logger
 	if err != nil {
 		return nil, sentry.Token{}, err
 	}
-	token, err := b.sandbox.CreateToken(ctx, cfg.SandboxUser, scopesOf(skills))
+	token, err := b.sandbox.CreateTokenFor(ctx, cfg.SandboxUser, scopesOf(skills), stdioTokenLife)
 	if err != nil {
 		return nil, sentry.Token{}, errors.Join(err, b.close())
 	}

@@ -54,7 +54,7 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 	if p.auth, err = p.newAuth(key, logger); err != nil {
 		return p, err
 	}
-	client, err := p.backend.client(grantTokens{p.auth})
+	client, err := p.backend.client(grantTokens{p.auth}, refusals{p.backend.http.Transport, p.auth, logger})
 	if err != nil {
 		return p, err
 	}
@@ -103,7 +103,7 @@ func consentSkills() []oauth.Skill {
 
 // identify asks Sentry whose a fresh token is.
 func (p *program) identify(ctx context.Context, token string) (oauth.User, error) {
-	client, err := p.backend.client(sentry.StaticToken{T: sentry.NewToken(token)})
+	client, err := p.backend.client(sentry.StaticToken{T: sentry.NewToken(token)}, nil)
 	if err != nil {
 		return oauth.User{}, err
 	}
@@ -195,19 +195,4 @@ func (p *program) close() error {
 		errs = append(errs, p.backend.close())
 	}
 	return errors.Join(errs...)
-}
-
-// grantTokens finds the Sentry token of the grant that a request came with.
-type grantTokens struct{ auth *oauth.Server }
-
-func (t grantTokens) Token(ctx context.Context) (sentry.Token, error) {
-	caller, ok := constraint.CallerFrom(ctx)
-	if !ok {
-		return sentry.Token{}, errors.New("a call to Sentry without a caller")
-	}
-	token, err := t.auth.UpstreamToken(ctx, caller.Grant)
-	if err != nil {
-		return sentry.Token{}, fmt.Errorf("token of the grant: %w", err)
-	}
-	return sentry.NewToken(token), nil
 }
