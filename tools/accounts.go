@@ -9,13 +9,13 @@ import (
 // inOrg is embedded by every input that names an organization. Where the key
 // names it, the parameter is gone and the value put in.
 type inOrg struct {
-	OrganizationSlug string `json:"organizationSlug" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Slug of the organization."`
+	OrganizationSlug string `json:"organizationSlug" form:"a slug, such as acme" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Slug of the organization."`
 }
 
 // inPage is embedded by inputs of lists.
 type inPage struct {
 	Limit  int    `json:"limit,omitempty" min:"1" max:"100" default:"25" doc:"Entries per page."`
-	Cursor string `json:"cursor,omitempty" pattern:"^[A-Za-z0-9:_=/+.-]*$" max:"200" doc:"nextCursor of the page before."`
+	Cursor string `json:"cursor,omitempty" form:"nextCursor of the page before" pattern:"^[A-Za-z0-9:_=/+.-]*$" max:"200" doc:"nextCursor of the page before."`
 }
 
 type whoamiOut struct {
@@ -24,6 +24,7 @@ type whoamiOut struct {
 		Name  string `json:"name,omitempty"`
 		Email string `json:"email,omitempty"`
 	} `json:"user"`
+	// The name is the official server's: clients look for it.
 	SessionConstraints struct {
 		OrganizationSlug string `json:"organizationSlug,omitempty"`
 		ProjectSlug      string `json:"projectSlug,omitempty"`

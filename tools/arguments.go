@@ -152,7 +152,7 @@ func (n *narrowed) validate(values map[string]any) error {
 	var problems []markdown
 	for leaf := range leaves(invalid) {
 		if len(problems) < maxProblems {
-			problems = append(problems, explain(leaf))
+			problems = append(problems, n.explain(leaf))
 		}
 	}
 	slices.Sort(problems)
@@ -189,7 +189,7 @@ func leaves(e *jsonschema.ValidationError) func(yield func(*jsonschema.Validatio
 	}
 }
 
-func explain(e *jsonschema.ValidationError) markdown {
+func (n *narrowed) explain(e *jsonschema.ValidationError) markdown {
 	where := word(strings.Join(e.InstanceLocation, "."))
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
@@ -203,7 +203,13 @@ func explain(e *jsonschema.ValidationError) markdown {
 	case *kind.Maximum:
 		return textf("%s must be at most %s", where, word(k.Want.RatString()))
 	case *kind.Pattern:
-		return textf("%s must match %s", where, inline(k.Want))
+		return where + " must be " + n.parameters.property(e.InstanceLocation[0]).form
+	case *kind.MinLength:
+		return where + " must have at least " + counted(k.Want, "character")
+	case *kind.MaxLength:
+		return textf("%s must have at most %s, not %s", where, counted(k.Want, "character"), number(k.Got))
+	case *kind.MaxItems:
+		return textf("%s must have at most %s entries, not %s", where, number(k.Want), number(k.Got))
 	}
 	return where + " is not valid: " + inline(e.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
 }

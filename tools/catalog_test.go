@@ -111,7 +111,7 @@ func TestCatalog_invoke_arguments(t *testing.T) {
 		{"a number for a string", "", "", `{"organizationSlug":1e999999999}`, "organizationSlug must be of type string", true},
 		{"a hexadecimal string", "acme", "", `{"limit":"0x5"}`, "limit must be ", true},
 		{"not a number", "acme", "", `{"limit":"NaN"}`, "limit must be ", true},
-		{"list length", "acme", "", `{"words":["a","b","c"]}`, "words", true},
+		{"list length", "acme", "", `{"words":["a","b","c"]}`, "words must have at most 2 entries, not 3.", true},
 		{"unknown, near", "", "", `{"organization_slug":"acme"}`, "Did you mean organizationSlug?", true},
 		{"unknown, a prefix", "", "", `{"organization":"acme"}`, "Did you mean organizationSlug?", true},
 		{"unknown, far", "acme", "", `{"zzz":1}`, "Known parameters: projectSlugOrId, sort, limit, words.", true},
@@ -335,9 +335,16 @@ func TestNewCatalog_panics(t *testing.T) {
 			Define(good, func(context.Context, Env, struct{}) (string, error) { return "", nil })
 		}},
 		{"a field without a name", func() { Define(good, func(context.Context, Env, struct{ C int }) (markdown, error) { return "", nil }) }},
+		{"a pattern without words", func() {
+			Define(good, func(context.Context, Env, struct {
+				C string `json:"c" pattern:"^a$"`
+			}) (markdown, error) {
+				return "", nil
+			})
+		}},
 		{"a pattern that does not compile", func() {
 			NewCatalog(Define(good, func(context.Context, Env, struct {
-				C string `json:"c" pattern:"("`
+				C string `json:"c" form:"an x" pattern:"("`
 			}) (markdown, error) {
 				return "", nil
 			}))

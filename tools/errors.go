@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -108,10 +109,18 @@ func judge(err error, skills []string) (title, text markdown, level slog.Level) 
 	case errors.Is(err, sentry.ErrUnavailable):
 		return "Sentry is unavailable", "Sentry did not give a usable answer: " + unavailability(upstream) +
 			" Try again " + when(upstream) + "; a shorter period or a narrower query may also help.", slog.LevelWarn
+	case upstream != nil && isCursorError(upstream):
+		return "Input error", "Sentry does not know this cursor. Take nextCursor of the page before, of the same search; the first page needs none.", slog.LevelDebug
 	case upstream != nil:
 		return "Input error", textf("Sentry refuses this call (HTTP %s): %s", number(upstream.StatusCode), detail(upstream)), slog.LevelDebug
 	}
 	return "Internal error", "Something went wrong in this server; the details are in its log. Try again, or try another tool.", slog.LevelError
+}
+
+// isCursorError reports whether a cursor is what Sentry refuses. It has no code
+// for that, only words.
+func isCursorError(e *sentry.Error) bool {
+	return e.StatusCode == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Detail), "cursor parameter")
 }
 
 func detail(e *sentry.Error) markdown {

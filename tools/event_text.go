@@ -41,7 +41,7 @@ func writeEvent(d *document, env Env, org, issue string, e *sentry.Event) {
 	writeThreads(d, e)
 	if e.Request != nil && e.Request.URL != "" {
 		d.heading(3, "Request")
-		d.untrusted(string(e.Request.Method+" "+e.Request.URL), maxValue)
+		d.untrusted(strings.TrimSpace(string(e.Request.Method+" "+e.Request.URL)), maxValue)
 	}
 	writeTags(d, e)
 	writeBreadcrumbs(d, e)
@@ -88,7 +88,7 @@ func writeExceptions(d *document, e *sentry.Event) {
 	shown := 0
 	for _, x := range slices.Backward(e.Exceptions) {
 		if shown++; shown > maxExceptions {
-			d.line("\n%s more exceptions in the chain are left out.", number(len(e.Exceptions)-maxExceptions))
+			d.line("\n%s further down the chain left out.", counted(len(e.Exceptions)-maxExceptions, "exception"))
 			return
 		}
 		var title markdown = "Error"

@@ -17,11 +17,11 @@ type searchEventsIn struct {
 	Query       string   `json:"query,omitempty" max:"4000" doc:"Sentry's search syntax, such as: error.type:TimeoutError environment:production, span.op:db span.duration:>500ms, severity:error. Empty finds everything."`
 	Fields      []string `json:"fields,omitempty" max:"20" doc:"Columns. With an aggregate such as count(), p95(span.duration) or count_unique(user), rows are grouped by the other columns. Default: the dataset's usual ones."`
 	Sort        string   `json:"sort,omitempty" max:"200" doc:"One of fields, - before it for descending. Default: newest first, or the first aggregate."`
-	ProjectSlug string   `json:"projectSlug,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Only events of this project."`
+	ProjectSlug string   `json:"projectSlug,omitempty" form:"a slug, such as storefront" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Only events of this project."`
 	Environment []string `json:"environment,omitempty" max:"20" doc:"Only events of these environments."`
-	Period      string   `json:"period,omitempty" pattern:"^[0-9]{1,4}[hdw]$" default:"14d" doc:"How far to look back, such as 24h or 7d."`
+	Period      string   `json:"period,omitempty" form:"a number and h, d or w, such as 24h" pattern:"^[0-9]{1,4}[hdw]$" default:"14d" doc:"How far to look back, such as 24h or 7d."`
 	Limit       int      `json:"limit,omitempty" min:"1" max:"100" default:"10" doc:"Rows per page."`
-	Cursor      string   `json:"cursor,omitempty" pattern:"^[A-Za-z0-9:_=/+.-]*$" max:"200" doc:"nextCursor of the page before."`
+	Cursor      string   `json:"cursor,omitempty" form:"nextCursor of the page before" pattern:"^[A-Za-z0-9:_=/+.-]*$" max:"200" doc:"nextCursor of the page before."`
 }
 
 func searchEvents() Tool {
@@ -162,7 +162,7 @@ func problemsOf(v *sentry.Validation) (problems []markdown, wrongFields []string
 // refusedSearch says about a 400 that the search is what was refused.
 func refusedSearch(err error) error {
 	var e *sentry.Error
-	if !errors.As(err, &e) || e.StatusCode != http.StatusBadRequest {
+	if !errors.As(err, &e) || e.StatusCode != http.StatusBadRequest || isCursorError(e) {
 		return err
 	}
 	return &inputError{
@@ -186,7 +186,7 @@ func writeEvents(env Env, org string, s sentry.EventSearch, rows []map[string]an
 	d.line("")
 	if len(rows) > 0 {
 		d.line(untrustedNote)
-		d.line("%s rows:\n", number(len(rows)))
+		d.line("%s:\n", counted(len(rows), "row"))
 		d.untrusted(b.String(), maxText-8<<10)
 	} else {
 		d.line("No rows match. A longer period or fewer filters may find some.")

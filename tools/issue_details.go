@@ -9,7 +9,7 @@ import (
 
 type issueDetailsIn struct {
 	inIssue
-	EventID string `json:"eventId,omitempty" pattern:"^([0-9a-fA-F]{32}|latest|oldest|recommended)$" doc:"Which event to show; 32 hex digits, latest, oldest or recommended. Without issueId, the issue of this event is found."`
+	EventID string `json:"eventId,omitempty" form:"32 hex digits, latest, oldest or recommended" pattern:"^([0-9a-fA-F]{32}|latest|oldest|recommended)$" doc:"Which event to show; 32 hex digits, latest, oldest or recommended. Without issueId, the issue of this event is found."`
 }
 
 func getIssueDetails() Tool {

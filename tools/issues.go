@@ -10,11 +10,11 @@ import (
 type searchIssuesIn struct {
 	inOrg
 	Query           string `json:"query,omitempty" max:"4000" default:"is:unresolved" doc:"Sentry's search syntax, such as: is:unresolved level:error assigned:me firstSeen:-24h release:latest timeout. Free text matches title and message."`
-	ProjectSlugOrID string `json:"projectSlugOrId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Only issues of this project."`
+	ProjectSlugOrID string `json:"projectSlugOrId,omitempty" form:"a slug or a number" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Only issues of this project."`
 	Sort            string `json:"sort,omitempty" enum:"date|freq|new|user|recommended" default:"date" doc:"date: last seen; freq: events; new: first seen; user: users affected."`
 	Period          string `json:"period,omitempty" enum:"24h|7d|14d|30d|90d" default:"30d" doc:"How far to look back."`
 	Limit           int    `json:"limit,omitempty" min:"1" max:"100" default:"10" doc:"Issues per page."`
-	Cursor          string `json:"cursor,omitempty" pattern:"^[A-Za-z0-9:_=/+.-]*$" max:"200" doc:"nextCursor of the page before."`
+	Cursor          string `json:"cursor,omitempty" form:"nextCursor of the page before" pattern:"^[A-Za-z0-9:_=/+.-]*$" max:"200" doc:"nextCursor of the page before."`
 }
 
 func searchIssues() Tool {
@@ -57,7 +57,7 @@ func runSearchIssues(ctx context.Context, env Env, in searchIssuesIn) (markdown,
 	switch {
 	case shown > 0:
 		d.line(untrustedNote)
-		d.line("%s issues on this page. get_sentry_resource opens one by its URL.", number(shown))
+		d.line("%s on this page. get_sentry_resource opens one by its URL.", counted(shown, "issue"))
 	default:
 		d.line("No issues match. A longer period, fewer filters or an empty query (every status) may find more.")
 		d.hint(unknownNames(ctx, env, in.OrganizationSlug, sentry.FieldSearch{

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -47,6 +48,14 @@ func join(parts []markdown, separator string) markdown {
 // number is a whole number in digits.
 func number[T ~int | ~int64](n T) markdown { return markdown(strconv.FormatInt(int64(n), 10)) }
 
+// counted is a number of things.
+func counted(n int, thing markdown) markdown {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return number(n) + " " + thing + "s"
+}
+
 var (
 	plainWord   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 	plainCursor = regexp.MustCompile(`^[0-9]{1,20}(:[0-9]{1,20}){1,3}$`)
@@ -81,6 +90,9 @@ func link(text markdown, url string) markdown {
 
 // reason is the program's own words.
 func reason(e *sentry.PathError) markdown { return markdown(e.Reason) }
+
+// tagText is the program's own words too.
+func tagText(tag reflect.StructTag, name string) markdown { return markdown(tag.Get(name)) }
 
 // cursor is where a list goes on, "" at its end.
 func cursor(page sentry.Page) markdown {

@@ -93,6 +93,14 @@ func TestGetSentryResource_oldAnswers(t *testing.T) {
 	wantAll(t, u.must("get_sentry_resource", args{"resourceType": "issue", "resourceId": "WEB-1"}), "# Issue 1 in acme", "**Events**: 7", "No event of this issue is stored any more.")
 }
 
+func TestGetSentryResource_requestWithoutMethod(t *testing.T) {
+	u := canned(t, "acme", "", map[string]string{
+		"/api/0/organizations/acme/issues/1/":               `{"id":"1"}`,
+		"/api/0/organizations/acme/issues/1/events/latest/": `{"eventID":"a","entries":[{"type":"request","data":{"url":"https://shop.example/cart"}}]}`,
+	})
+	wantAll(t, u.must("get_sentry_resource", args{"resourceType": "issue", "resourceId": "1"}), "untrusted\nhttps://shop.example/cart\n")
+}
+
 // An event of another group or project under an issue's own path is not shown.
 func TestGetSentryResource_foreignEvent(t *testing.T) {
 	for reason, event := range map[string]string{

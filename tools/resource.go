@@ -12,7 +12,7 @@ import (
 // inIssue is embedded by inputs that name an issue: by URL, or by organization
 // and id. It is flat because clients refuse unions in schemas.
 type inIssue struct {
-	OrganizationSlug string `json:"organizationSlug,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Slug of the organization; not needed with issueUrl."`
+	OrganizationSlug string `json:"organizationSlug,omitempty" form:"a slug, such as acme" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Slug of the organization; not needed with issueUrl."`
 	IssueID          string `json:"issueId,omitempty" max:"200" doc:"Short id such as SHOP-7, or number."`
 	IssueURL         string `json:"issueUrl,omitempty" max:"2000" doc:"URL of the issue; instead of issueId."`
 }
@@ -117,7 +117,7 @@ type resourceIn struct {
 	URL              string `json:"url,omitempty" max:"2000" doc:"URL of an issue or event in Sentry."`
 	ResourceType     string `json:"resourceType,omitempty" enum:"issue|event" doc:"Instead of url, together with resourceId."`
 	ResourceID       string `json:"resourceId,omitempty" max:"300" doc:"Issue: short id or number. Event: <issue>:<event id>."`
-	OrganizationSlug string `json:"organizationSlug,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Slug of the organization; not needed with url."`
+	OrganizationSlug string `json:"organizationSlug,omitempty" form:"a slug, such as acme" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" max:"100" doc:"Slug of the organization; not needed with url."`
 }
 
 func getSentryResource() Tool {

@@ -331,7 +331,10 @@ func TestSearchEvents(t *testing.T) {
 		{"a query that does not parse", args{"query": `"unclosed`}, []string{"Sentry does not accept this search"}},
 		{"an unknown aggregate", args{"fields": []string{"cont()"}}, []string{"Sentry does not accept this search", "cont()"}},
 		{"a sort outside of a grouping", args{"fields": []string{"project", "count()"}, "sort": "-timestamp"}, []string{"sort must be one of the fields", "`count()`"}},
-		{"a bad period", args{"period": "a while"}, []string{"period must match"}},
+		{"a cursor of no page", args{"cursor": "x"}, []string{"Take nextCursor of the page before"}},
+		{"a cursor that is none", args{"cursor": "a b"}, []string{"cursor must be nextCursor of the page before."}},
+		{"a query without end", args{"query": strings.Repeat("a", 4001)}, []string{"query must have at most 4000 characters, not 4001."}},
+		{"a bad period", args{"period": "a while"}, []string{"period must be a number and h, d or w, such as 24h."}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
@@ -394,6 +397,17 @@ func TestSearch_hints(t *testing.T) {
 			t.Fatalf("errors are asked for spans:\n%s", answer)
 		}
 		wantAll(t, answer, "errors has no `span.", "Send dataset spans.")
+	}
+}
+
+func TestSearch_one(t *testing.T) {
+	org := newWorld(t).as(mara, outdoors, "")
+	wantAll(t, org.must("search_issues", args{"limit": 1}), "\n1 issue on this page.")
+	wantAll(t, org.must("search_issues", args{"limit": 2}), "\n2 issues on this page.")
+	wantAll(t, org.must("search_events", args{"limit": 1}), "\n1 row:\n")
+	for _, tool := range []string{"search_issues", "find_projects"} {
+		answer, _ := org.call(tool, args{"cursor": "x"})
+		wantAll(t, answer, "**Input error**", "Take nextCursor of the page before")
 	}
 }
 

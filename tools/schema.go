@@ -14,12 +14,14 @@ import (
 //
 // Struct tags make it: json names a property, and ",omitempty" makes it
 // optional; doc describes it; enum:"a|b", pattern, min, max (of a number, or
-// of a string's or list's length) and default refine it.
+// of a string's or list's length) and default refine it. form says in words what
+// pattern asks for, to whoever sent something else.
 type schema struct {
 	jsonType    string
 	doc         string
 	enum        []string
 	pattern     string
+	form        markdown // the pattern in words
 	min, max    *float64
 	fallback    json.RawMessage // the default
 	items       *schema
@@ -85,7 +87,10 @@ func structSchema(t reflect.Type) *schema {
 
 func (s *schema) refine(tag reflect.StructTag) {
 	s.doc = tag.Get("doc")
-	s.pattern = tag.Get("pattern")
+	s.pattern, s.form = tag.Get("pattern"), tagText(tag, "form")
+	if (s.pattern == "") != (s.form == "") {
+		panic(fmt.Sprintf("tools: pattern %q and form %q need each other", s.pattern, s.form))
+	}
 	s.min, s.max = bound(tag, "min"), bound(tag, "max")
 	if values := tag.Get("enum"); values != "" {
 		s.enum = strings.Split(values, "|")

@@ -9,7 +9,7 @@ import (
 type updateIssueIn struct {
 	inIssue
 	Status                  string `json:"status,omitempty" enum:"resolved|resolvedInNextRelease|unresolved|ignored" doc:"ignored without more: until it escalates."`
-	AssignedTo              string `json:"assignedTo,omitempty" pattern:"^(user:[0-9]{1,20}|team:[A-Za-z0-9._-]{1,100}|me|nobody)$" doc:"user:<number>, team:<number or slug>, me, or nobody."`
+	AssignedTo              string `json:"assignedTo,omitempty" form:"user:<number>, team:<number or slug>, me or nobody" pattern:"^(user:[0-9]{1,20}|team:[A-Za-z0-9._-]{1,100}|me|nobody)$" doc:"user:<number>, team:<number or slug>, me, or nobody."`
 	IgnoreMode              string `json:"ignoreMode,omitempty" enum:"untilEscalating|forever|forDuration|untilOccurrenceCount|untilUserCount" doc:"How long to ignore, with status ignored. Follows from the conditions below when left out."`
 	IgnoreDurationMinutes   int    `json:"ignoreDurationMinutes,omitempty" min:"1" max:"5256000" doc:"forDuration: for so many minutes."`
 	IgnoreCount             int    `json:"ignoreCount,omitempty" min:"1" max:"1000000000" doc:"untilOccurrenceCount: until it happened so often again."`
@@ -243,15 +243,15 @@ func (in updateIssueIn) ignoreText(mode string) markdown {
 		if minutes == 0 {
 			return ""
 		}
-		return textf(" within %s minutes", number(minutes))
+		return " within " + counted(minutes, "minute")
 	}
 	switch mode {
 	case "forDuration":
-		return textf("for %s minutes", number(in.IgnoreDurationMinutes))
+		return "for " + counted(in.IgnoreDurationMinutes, "minute")
 	case "untilOccurrenceCount":
-		return textf("until %s more events%s", number(in.IgnoreCount), within(in.IgnoreWindowMinutes))
+		return textf("until %s%s", counted(in.IgnoreCount, "more event"), within(in.IgnoreWindowMinutes))
 	case "untilUserCount":
-		return textf("until %s users are affected%s", number(in.IgnoreUserCount), within(in.IgnoreUserWindowMinutes))
+		return textf("until it affects %s%s", counted(in.IgnoreUserCount, "user"), within(in.IgnoreUserWindowMinutes))
 	case "forever":
 		return "forever"
 	}
