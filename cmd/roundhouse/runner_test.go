@@ -177,6 +177,7 @@ func (r *runner) login(email, place string, skills ...string) *login {
 		RedirectURI: callback,
 		TokenStore:  client.NewMemoryTokenStore(),
 		PKCEEnabled: true,
+		Scopes:      []string{"inspect"}, // what the challenge names, which is what clients ask for
 	}}
 	c := r.connect(l, place)
 	_, err := c.Initialize(ctx, initialize)
