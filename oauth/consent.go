@@ -10,8 +10,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// maxConsent bounds a sealed authorization: a form holds it in base64, and the
-// ticket of a login is no larger.
+// maxConsent bounds a sealed authorization. A form holds it in base64; the
+// ticket of a login is hardly larger.
 const maxConsent = 16 << 10
 
 // askConsent shows the consent page. It offers every skill, whatever the client

@@ -220,6 +220,11 @@ func TestServer_authorize_keepsNothing(t *testing.T) {
 	if resp, _ := w.Answer(page, "approve", "inspect"); location(t, resp).Query().Get("code") == "" {
 		t.Errorf("approval of the first page: status %d", resp.StatusCode)
 	}
+	for _, kind := range []string{"login", "code"} {
+		if n := count(t, w.Path, `SELECT count(*) FROM tickets WHERE kind = '`+kind+`'`); n != 1 {
+			t.Errorf("%d tickets of kind %s after one sign-in", n, kind)
+		}
+	}
 }
 
 func TestServer_authorize_isBounded(t *testing.T) {

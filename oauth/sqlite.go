@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -28,6 +29,8 @@ type SQLiteStore struct {
 	write *sql.DB // one connection: SQLite has one writer anyway, and waiting here is fair
 	read  *sql.DB
 	token *sql.Stmt // runs on every request to a resource, so it is compiled once
+
+	clients, tickets atomic.Uint64 // how many were put, for trimEvery
 }
 
 // OpenSQLite opens the store at path, making it if there is none, and brings

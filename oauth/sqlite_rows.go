@@ -13,6 +13,11 @@ import (
 // purgeBatch bounds what one call deletes from each table.
 const purgeBatch = 1000
 
+// trimEvery is how many clients or tickets are put between two looks at whether
+// there are too many. A look reads all of them, and with the table full, one
+// at each put would slow down every other writer.
+const trimEvery = 256
+
 func (s *SQLiteStore) PutClient(ctx context.Context, c Client) error {
 	uris, err := json.Marshal(c.RedirectURIs)
 	if err != nil {
@@ -23,6 +28,9 @@ func (s *SQLiteStore) PutClient(ctx context.Context, c Client) error {
 			ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE excluded.expires_at > clients.expires_at`,
 			c.ID, c.Name, string(uris), c.AuthMethod, c.Secret[:], millis(c.Created), millis(c.Expires)); err != nil {
 			return err
+		}
+		if s.clients.Add(1)%trimEvery != 1 {
+			return nil
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM clients WHERE id IN (SELECT id FROM clients
 			WHERE id <> ? AND NOT EXISTS (SELECT 1 FROM grants WHERE client_id = clients.id)
@@ -61,8 +69,12 @@ func (s *SQLiteStore) PutTicket(ctx context.Context, t Ticket) error {
 		} else if n == 0 {
 			return ErrConflict
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM tickets WHERE key IN (SELECT key FROM tickets WHERE kind = ? AND key <> ?
-			ORDER BY taken, created_at DESC LIMIT ? OFFSET ?)`, t.Kind, t.Key[:], purgeBatch, MaxTickets-1)
+		if s.tickets.Add(1)%trimEvery != 1 {
+			return nil
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM tickets WHERE key IN (SELECT key FROM (SELECT key,
+			row_number() OVER (PARTITION BY kind ORDER BY taken, created_at DESC) AS place FROM tickets) AS placed
+			WHERE place > ? LIMIT ?)`, MaxTickets, purgeBatch)
 		return err
 	})
 }

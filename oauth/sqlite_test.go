@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,17 +118,16 @@ func TestSQLiteStore_isBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := openStore(t, path)
 	// Too many to put one by one. The rows are as old as their number is low.
-	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
-		INSERT INTO tickets (key, kind, data, created_at, expires_at, taken) SELECT 'k' || i, 'login', 'd', i, 9e15, i > 29990 FROM n`)
+	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20500)
+		INSERT INTO tickets (key, kind, data, created_at, expires_at, taken) SELECT 'k' || i, 'login', 'd', i, 9e15, i > 20490 FROM n`)
 	execute(t, path, `INSERT INTO tickets (key, kind, data, created_at, expires_at) VALUES ('c', 'code', 'd', 0, 9e15)`)
 	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
 		INSERT INTO clients SELECT 'c' || i, '', '[]', 'none', '', 0, i FROM n`)
 	execute(t, path, `INSERT INTO grants SELECT 'g', '', '', 'c1', '', '', '', 0, 9e15, '', 0, '', 0, 0, 0`)
 
-	for i := range 12 { // one call deletes a bounded number
-		if err := s.PutTicket(t.Context(), oauth.Ticket{Key: oauth.Hash{byte(i)}, Kind: "login", Data: []byte{1}}); err != nil {
-			t.Fatal(err)
-		}
+	now := time.UnixMilli(30_000)
+	if err := s.PutTicket(t.Context(), oauth.Ticket{Key: oauth.Hash{1}, Kind: "login", Data: []byte{1}, Created: now, Expires: now.Add(time.Second)}); err != nil {
+		t.Fatal(err)
 	}
 	for which, want := range map[string]int{
 		"kind = 'login'": oauth.MaxTickets,
@@ -139,6 +139,10 @@ func TestSQLiteStore_isBounded(t *testing.T) {
 		}
 	}
 
+	if _, err := s.TakeTicket(t.Context(), oauth.Hash{1}, now); err != nil {
+		t.Errorf("the newest ticket: %v", err)
+	}
+
 	if err := s.PutClient(t.Context(), oauth.Client{ID: "new"}); err != nil {
 		t.Fatal(err)
 	}
@@ -146,6 +150,32 @@ func TestSQLiteStore_isBounded(t *testing.T) {
 		if _, err := s.Client(t.Context(), id); !errors.Is(err, want) {
 			t.Errorf("client %s: error %v, want %v", id, err, want)
 		}
+	}
+}
+
+// The look at what is too much is rare, but comes.
+func TestSQLiteStore_staysBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, path)
+	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+		INSERT INTO tickets (key, kind, data, created_at, expires_at) SELECT 'k' || i, 'login', 'd', i, 9e15 FROM n`)
+	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+		INSERT INTO clients SELECT 'c' || i, '', '[]', 'none', '', 0, i FROM n`)
+	const puts, slack = 600, 300
+	for i := range puts {
+		key := oauth.Hash{byte(i), byte(i >> 8)}
+		if err := s.PutTicket(t.Context(), oauth.Ticket{Key: key, Kind: "login", Data: []byte{1}, Created: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.PutClient(t.Context(), oauth.Client{ID: fmt.Sprint("new", i), Expires: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := count(t, path, `SELECT count(*) FROM tickets`); got < oauth.MaxTickets || got > oauth.MaxTickets+slack {
+		t.Errorf("%d tickets, want about %d", got, oauth.MaxTickets)
+	}
+	if got := count(t, path, `SELECT count(*) FROM clients`); got < oauth.MaxIdleClients || got > oauth.MaxIdleClients+slack {
+		t.Errorf("%d clients, want about %d", got, oauth.MaxIdleClients)
 	}
 }
 

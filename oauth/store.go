@@ -18,7 +18,8 @@ var (
 )
 
 // What a Store keeps at most. The oldest gives way to the newest, so that a
-// flood can crowd out its like but can never lock the door for good.
+// flood can crowd out its like but can never lock the door for good. Of clients
+// and tickets some hundreds more may stay until a later call drops them.
 const (
 	MaxIdleClients    = 10_000 // clients that hold no grant
 	MaxTickets        = 20_000 // of each kind

@@ -4,4 +4,4 @@
 
 ALTER TABLE tickets ADD COLUMN kind TEXT NOT NULL DEFAULT 'code';
 DROP INDEX tickets_created;
-CREATE INDEX tickets_kind ON tickets (kind, taken, created_at);
+CREATE INDEX tickets_kind ON tickets (kind, taken, created_at DESC);
