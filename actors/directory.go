@@ -53,8 +53,9 @@ func (o *opening) end(user string) {
 }
 
 type shard struct {
-	mu sync.RWMutex // guards m
-	m  map[constraint.Key]*entry
+	mu     sync.RWMutex // guards the rest
+	m      map[constraint.Key]*entry
+	closed bool
 }
 
 // entry is one incarnation's place in the directory. A fenced incarnation may
@@ -100,6 +101,9 @@ func (d *directory) place(key constraint.Key) (e *entry, refused string) {
 	if e := s.m[key]; e != nil {
 		return e, ""
 	}
+	if s.closed {
+		return nil, shuttingDown
+	}
 	if !d.opening.begin(key.User()) {
 		return nil, "too many contexts of this user are being opened at once"
 	}
@@ -112,6 +116,16 @@ func (d *directory) place(key constraint.Key) (e *entry, refused string) {
 	e.pid = d.spawn(key, e)
 	s.m[key] = e
 	return e, ""
+}
+
+// close lets place start nothing more: afterwards entries are all there will be.
+func (d *directory) close() {
+	for i := range d.shards {
+		s := &d.shards[i]
+		s.mu.Lock()
+		s.closed = true
+		s.mu.Unlock()
+	}
 }
 
 // forget removes e, but not a successor that has taken its place.

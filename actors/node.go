@@ -109,6 +109,8 @@ func (h atLeastWarn) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
 
+const shuttingDown = "the server is shutting down"
+
 // maxRounds bounds how often Acquire tries again after meeting an activation
 // that was just leaving. One round is rare and two in a row have not been seen,
 // except in the test that passivates whatever is not in use at that moment.
@@ -131,7 +133,7 @@ func (n *Node) Acquire(ctx context.Context, key constraint.Key) (h http.Handler,
 
 func (n *Node) lease(ctx context.Context, key constraint.Key) (*lease, error) {
 	if n.closing.Load() {
-		return nil, n.refuse("the server is shutting down")
+		return nil, n.refuse(shuttingDown)
 	}
 	if l := n.dir.cached(key); l != nil {
 		switch l.tryAcquire() {
@@ -221,6 +223,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	if n.closing.Swap(true) {
 		return errors.New("actors: the node is already shut down")
 	}
+	n.dir.close()
 	n.stop()
 	n.sweeper.Wait()
 

@@ -569,6 +569,26 @@ func TestNode_Shutdown(t *testing.T) {
 		waitForGoroutines(t, before)
 	})
 
+	t.Run("requests that come at the same time", func(t *testing.T) {
+		for range 50 {
+			n := start(t, Config{})
+			var callers sync.WaitGroup
+			for i := range 20 {
+				callers.Go(func() {
+					var unavailable *constraint.UnavailableError
+					if _, err := where(t.Context(), n, newKey(t, fmt.Sprintf("%d:acme:", i))); err != nil && !errors.As(err, &unavailable) {
+						t.Error(err)
+					}
+				})
+			}
+			shutdown(t, n)
+			callers.Wait()
+			if s := n.Stats(); s.Actors != 0 {
+				t.Fatalf("%+v after Shutdown", s)
+			}
+		}
+	})
+
 	t.Run("a call that never ends is canceled", func(t *testing.T) {
 		inCall := make(chan struct{})
 		n := start(t, Config{NewServer: func(context.Context, constraint.Key) (*server.MCPServer, error) {
