@@ -15,5 +15,9 @@
 // becomes a tool result in errors.go and nowhere else; its cause goes to the
 // log, never to the client.
 //
+// What Sentry stores was written by programs and their users. It reaches an
+// answer only as a code span or a block: Markdown is a type of its own, which
+// other text becomes only through the functions of markdown.go.
+//
 // A Catalog is immutable and safe for concurrent use.
 package tools
