@@ -223,9 +223,9 @@ func list(values []any) markdown {
 }
 
 // nearest returns the known name that a wrong one was most likely meant to
-// be, or "".
+// be, or "". Of a short name at most half may be wrong: any two differ little.
 func nearest(name string, known []string) string {
-	best, bestDistance := "", max(2, len(name)/3)+1
+	best, bestDistance := "", min(max(2, len(name)/3), len(name)/2)+1
 	for _, candidate := range known {
 		a, b := squash(name), squash(candidate)
 		d := distance(a, b)

@@ -413,3 +413,25 @@ func callTool(ctx context.Context, s messageHandler, name string, args map[strin
 	}
 	return r.Result.(*mcp.CallToolResult)
 }
+
+func TestNearest(t *testing.T) {
+	known := []string{"os", "environment", "release", "span.op", "organizationSlug", "limit"}
+	for name, want := range map[string]string{
+		"enviroment":        "environment",
+		"limt":              "limit",
+		"lmit":              "limit",
+		"organization_slug": "organizationSlug",
+		"organization":      "organizationSlug",
+		"span_op":           "span.op",
+		"rel":               "release",
+		"foo":               "",
+		"oss":               "os",
+		"x":                 "",
+		"":                  "",
+		"zzzzzzzz":          "",
+	} {
+		if got := nearest(name, known); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
