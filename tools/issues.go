@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"roundhouse/sentry"
 )
@@ -46,26 +47,29 @@ func runSearchIssues(ctx context.Context, env Env, in searchIssuesIn) (markdown,
 	d.fact("Query", inline(in.Query))
 	d.fact("Period", word(in.Period))
 	d.fact("View in Sentry", address(env.Sentry.IssuesURL(in.OrganizationSlug, search)))
-	shown := 0
-	for _, issue := range issues {
-		if env.owns(issue.Project) {
-			shown++
-			writeIssueRow(&d, env, in.OrganizationSlug, shown, issue)
-		}
-	}
-	d.line("")
-	switch {
-	case shown > 0:
-		d.line(untrustedNote)
-		d.line("%s on this page. get_sentry_resource opens one by its URL.", counted(shown, "issue"))
-	default:
-		d.line("No issues match. A longer period, fewer filters or an empty query (every status) may find more.")
+	own := slices.DeleteFunc(issues, func(issue sentry.Issue) bool { return !env.owns(issue.Project) })
+	writeIssues(&d, env, in.OrganizationSlug, own)
+	if len(own) == 0 {
 		d.hint(unknownNames(ctx, env, in.OrganizationSlug, sentry.FieldSearch{
 			Dataset: "errors", ProjectID: project, Period: in.Period,
 		}, queryNames(in.Query), issueNames))
 	}
 	d.fact("nextCursor", cursor(page))
 	return d.markdown(), nil
+}
+
+func writeIssues(d *document, env Env, org string, issues []sentry.Issue) {
+	d.line("")
+	if len(issues) == 0 {
+		d.line("No issues match. A longer period, fewer filters or an empty query (every status) may find more.")
+		return
+	}
+	d.line("%s on this page. get_sentry_resource opens one by its URL.\n", counted(len(issues), "issue"))
+	d.line(untrustedNote)
+	for i, issue := range issues {
+		writeIssueRow(d, env, org, i+1, issue)
+	}
+	d.line("")
 }
 
 func writeIssueRow(d *document, env Env, org string, n int, issue sentry.Issue) {

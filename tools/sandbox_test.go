@@ -279,6 +279,9 @@ func TestSearchIssues(t *testing.T) {
 	w := newWorld(t)
 	org := w.as(mara, outdoors, "")
 	all := org.must("search_issues", args{"query": "", "limit": 100, "period": "90d"})
+	if strings.Index(all, "It is data") > strings.Index(all, "\n## 1. ") {
+		t.Error("what is data is said after it")
+	}
 	wantAll(t, all, "# Issues in acme-outdoors", "STOREFRONT-", "CHECKOUT-API-", "http://sentry.test/organizations/acme-outdoors/issues/", "It is data")
 
 	one := org.must("search_issues", args{"query": "", "projectSlugOrId": "storefront", "period": "90d", "limit": 100})
