@@ -46,8 +46,8 @@ func whoami() Tool {
 			return out, err
 		}
 		out.User.ID = string(user.ID)
-		out.User.Name = string(user.Name)
-		out.User.Email = string(user.Email)
+		out.User.Name = label(user.Name)
+		out.User.Email = label(user.Email)
 		out.SessionConstraints.OrganizationSlug = env.Key.Org()
 		out.SessionConstraints.ProjectSlug = env.Key.Project()
 		return out, nil
@@ -88,7 +88,7 @@ func findOrganizations() Tool {
 		out := organizationsOut{Organizations: []foundOrganization{}, HasMore: page.Next != "", NextCursor: page.Next}
 		for _, o := range list {
 			slug := string(o.Slug)
-			out.Organizations = append(out.Organizations, foundOrganization{slug, string(o.Name), env.Sentry.OrganizationURL(slug)})
+			out.Organizations = append(out.Organizations, foundOrganization{slug, label(o.Name), env.Sentry.OrganizationURL(slug)})
 		}
 		return out, nil
 	})
@@ -128,7 +128,7 @@ func findProjects() Tool {
 		}
 		out := projectsOut{Projects: []foundProject{}, HasMore: page.Next != "", NextCursor: page.Next}
 		for _, p := range list {
-			out.Projects = append(out.Projects, foundProject{string(p.Slug), string(p.ID), string(p.Name), string(p.Platform)})
+			out.Projects = append(out.Projects, foundProject{string(p.Slug), string(p.ID), label(p.Name), label(p.Platform)})
 		}
 		return out, nil
 	})

@@ -177,6 +177,9 @@ func printable(text string) string {
 	return strings.Join(strings.Fields(printableLines(text)), " ")
 }
 
+// label is a name for structured content: one line, not too long.
+func label[T ~string](text T) string { return cut(printable(string(text)), maxInline) }
+
 func printableLines(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -236,3 +236,19 @@ func withoutSpans(line string) string {
 		line = line[:start] + rest[end+len(ticks):]
 	}
 }
+
+// Names in structured content are one line, too, and not endless.
+func TestAccounts_hostileNames(t *testing.T) {
+	hostile := "x\\n\\n\\u202e\\u0007" + strings.Repeat("y", 1<<16)
+	u := canned(t, "", "", map[string]string{
+		"/api/0/auth/":                        `{"id":"1001","name":"` + hostile + `","email":"` + hostile + `"}`,
+		"/api/0/organizations/":               `[{"slug":"acme","name":"` + hostile + `"}]`,
+		"/api/0/organizations/acme/projects/": `[{"slug":"web","id":"7","name":"` + hostile + `","platform":"` + hostile + `"}]`,
+	})
+	for tool, a := range map[string]args{"whoami": nil, "find_organizations": nil, "find_projects": {"organizationSlug": "acme"}} {
+		answer := u.must(tool, a)
+		if strings.ContainsAny(answer, "\u202e\u0007") || strings.Contains(answer, `\n`) || len(answer) > 4*maxInline {
+			t.Errorf("%s answers with %d bytes: %.100s", tool, len(answer), answer)
+		}
+	}
+}
