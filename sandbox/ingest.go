@@ -21,6 +21,7 @@ type batch struct {
 	ctx     context.Context
 	tx      *sql.Tx
 	project project
+	stored  int64 // items
 }
 
 // badPayload is an error of the sender's, to be answered with 400.
@@ -218,6 +219,7 @@ func (b *batch) insert(it item) error {
 	if err != nil {
 		return fmt.Errorf("insert %s: %w", it.kind, err)
 	}
+	b.stored++
 	return nil
 }
 
@@ -249,11 +251,14 @@ func (b *batch) release(version string) error {
 
 // ingestEnvelope stores an envelope that arrived now, whole or not at all.
 func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *envelope, remote string) (id string, err error) {
-	now := s.now()
+	b := &batch{arrival: arrival{received: s.now(), remote: remote, trace: env.trace}, ctx: ctx, project: p}
 	err = s.write(ctx, func(tx *sql.Tx) error {
-		b := &batch{arrival: arrival{received: now, remote: remote, trace: env.trace}, ctx: ctx, tx: tx, project: p}
+		b.tx = tx
 		id, err = b.ingest(env)
 		return err
 	})
+	if err == nil {
+		s.arrive(ctx, b.stored)
+	}
 	return id, err
 }

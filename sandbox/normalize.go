@@ -11,7 +11,7 @@ import (
 const (
 	maxTags     = 200
 	maxTagRunes = 200
-	maxAge      = 90 * 24 * time.Hour
+	maxAge      = keepFor
 	maxAhead    = time.Minute
 )
 

@@ -32,9 +32,12 @@ type Sandbox struct {
 	rest      *http.ServeMux // below /api/0/
 	root      *http.ServeMux // ingest, OAuth and pages
 	receiving chan struct{}  // a slot for each payload in memory
+	keep      int            // items of each kind in each project
 	base      atomic.Pointer[string]
 
-	settled atomic.Int64 // Unix seconds when issues were last settled
+	settled  atomic.Int64 // Unix seconds when issues were last settled
+	retained atomic.Int64 // Unix nanoseconds when old items were last deleted
+	arrived  atomic.Int64 // items since then
 
 	mu sync.Mutex // one write transaction at a time
 }
@@ -45,7 +48,7 @@ type Sandbox struct {
 // stays as it is, and the log says so. A file that is damaged, newer than this
 // program, or not a sandbox at all is refused and left as it is.
 func New(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving)}
+	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving), keep: keepCount}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -74,24 +74,37 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 // is an item, and what a person does to an issue leaves an activity.
 const newestRows = "(SELECT coalesce(max(id), 0) FROM item), (SELECT coalesce(max(id), 0) FROM activity)"
 
+// seeding is what is left of the seed.
+type seeding struct {
+	at        time.Time // zero: the database was created empty
+	untouched bool      // it is all that there is
+	gone      bool      // nothing is left, nor of what was added to it
+}
+
+func seedState(ctx context.Context, tx *sql.Tx) (s seeding, err error) {
+	var at float64
+	err = tx.QueryRowContext(ctx, "SELECT at, (item, activity) = ("+newestRows+"), NOT EXISTS (SELECT 1 FROM item) FROM seeding").
+		Scan(&at, &s.untouched, &s.gone)
+	if errors.Is(err, sql.ErrNoRows) {
+		return seeding{}, nil
+	}
+	s.at = fromSeconds(at)
+	return s, err
+}
+
 // renewSeed tells the story anew when it is old and nobody has added to it.
 // Accounts, keys, tokens and clients stay, and issues get the ids they had, so
 // that sign-ins, DSNs and links stay good.
 func (s *Sandbox) renewSeed(ctx context.Context, tx *sql.Tx) error {
-	var at float64
-	var untouched bool
-	err := tx.QueryRowContext(ctx, "SELECT at, (item, activity) = ("+newestRows+") FROM seeding").Scan(&at, &untouched)
-	if errors.Is(err, sql.ErrNoRows) { // created empty
-		return nil
-	}
-	if err != nil {
+	seeded, err := seedState(ctx, tx)
+	if err != nil || seeded.at.IsZero() {
 		return err
 	}
-	age := s.now().Sub(fromSeconds(at))
+	age := s.now().Sub(seeded.at)
 	if age.Abs() < seedLife {
 		return nil
 	}
-	if !untouched {
+	if !seeded.untouched && !seeded.gone {
 		s.log.Info("the sandbox keeps its old data, because it holds more than the seed; move the file away to start anew",
 			slog.Duration("age", age.Round(time.Hour)))
 		return nil

@@ -110,12 +110,15 @@ func (s *Sandbox) prepare(ctx context.Context, o Options) error {
 		if err := s.purge(ctx, tx); err != nil {
 			return fmt.Errorf("purge: %w", err)
 		}
-		if o.Empty {
-			return nil
+		s.retained.Store(s.now().UnixNano())
+		if err := s.retain(ctx, tx); err != nil {
+			return fmt.Errorf("retention: %w", err)
 		}
-		if created {
+		switch {
+		case o.Empty:
+		case created:
 			err = s.seed(ctx, tx)
-		} else {
+		default:
 			err = s.renewSeed(ctx, tx)
 		}
 		if err != nil {

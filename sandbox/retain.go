@@ -1,0 +1,90 @@
+package sandbox
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// What is kept, so that a database that is sent to forever does not grow
+// forever. A pass deletes more than may arrive until the next one, and no more,
+// so that nobody waits for it long.
+const (
+	keepFor     = 30 * 24 * time.Hour // by an item's own time
+	keepCount   = 20_000              // of each kind in each project
+	retainEvery = time.Hour
+	retainAfter = 2_000 // items that arrived
+	retainBatch = 2 * retainAfter
+)
+
+// itemKinds are all kinds of items that are stored.
+var itemKinds = []string{"error", "log", "span", "transaction"}
+
+// arrive notes that items were stored and has old ones deleted when that is
+// due. What one pass did not get to is owed and done by those after it.
+func (s *Sandbox) arrive(ctx context.Context, items int64) {
+	owed, last, now := s.arrived.Add(items), s.retained.Load(), s.now()
+	if owed < retainAfter && now.Sub(time.Unix(0, last)) < retainEvery {
+		return
+	}
+	if !s.retained.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	s.arrived.Add(-min(owed, retainAfter))
+	ctx = context.WithoutCancel(ctx) // a sender that hangs up does not end it
+	if err := s.write(ctx, func(tx *sql.Tx) error { return s.retain(ctx, tx) }); err != nil {
+		s.log.Error("sandbox retention", slog.Any("error", err))
+	}
+}
+
+// retain deletes what is too old or too much, and issues with their last event.
+// A seed that nobody has added to is left for renewSeed.
+func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx) error {
+	seeded, err := seedState(ctx, tx)
+	if err != nil || seeded.untouched {
+		return err
+	}
+	projects, err := collect(ctx, tx, scanID, "SELECT id FROM project")
+	if err != nil {
+		return err
+	}
+	ended := map[int64]bool{} // issues of deleted items; 0: of none
+	for _, project := range projects {
+		for _, kind := range itemKinds {
+			issues, err := collect(ctx, tx, scanID, `DELETE FROM item WHERE id IN (
+					SELECT id FROM (SELECT id FROM item WHERE kind = ?1 AND project = ?2 AND ts < ?3 LIMIT ?4) UNION
+					SELECT id FROM (SELECT id FROM item WHERE kind = ?1 AND project = ?2 ORDER BY ts DESC LIMIT ?4 OFFSET ?5))
+				RETURNING coalesce(issue, 0)`, kind, project, seconds(s.now().Add(-keepFor)), retainBatch, s.keep)
+			if err != nil {
+				return fmt.Errorf("delete old items: %w", err)
+			}
+			for _, id := range issues {
+				ended[id] = true
+			}
+		}
+	}
+	if len(ended) == 0 {
+		return nil
+	}
+	for id := range ended {
+		if err := endIssue(ctx, tx, id); err != nil {
+			return fmt.Errorf("delete issue: %w", err)
+		}
+	}
+	// From here on, ids are given out again and say nothing about the seed.
+	_, err = tx.ExecContext(ctx, "UPDATE seeding SET item = -1")
+	return err
+}
+
+func scanID(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }
+
+func endIssue(ctx context.Context, tx *sql.Tx, id int64) error {
+	const over = "NOT EXISTS (SELECT 1 FROM item WHERE item.issue = ?1)"
+	if _, err := tx.ExecContext(ctx, "DELETE FROM activity WHERE issue = ?1 AND "+over, id); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, "DELETE FROM issue WHERE id = ?1 AND "+over, id)
+	return err
+}

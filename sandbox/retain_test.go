@@ -1,0 +1,135 @@
+package sandbox
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const spanOfTwo = `{"contexts":{"trace":{"trace_id":"` + traceID + `","span_id":"` + rootID + `"}},"spans":[{"span_id":"` + childID + `"}]}`
+
+func logsOf(n int) string {
+	return `{"items":[` + strings.Repeat(`{"level":"info","body":"x"},`, n-1) + `{"level":"info","body":"last"}]}`
+}
+
+func TestRetain_Age(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, writing...)
+	r.ingest("event", `{"message":"old"}`, "transaction", spanOfTwo, "log", logsOf(2))
+	r.put(issuesPath+r.onlyIssue().ID+"/", `{"assignedTo":"me"}`)
+	r.clock.pass(keepFor)
+	r.ingest("event", `{"message":"new"}`)
+	if items, issues := r.rows("item"), r.rows("issue"); items != 7 || issues != 2 {
+		t.Errorf("at the limit: %d items, %d issues", items, issues)
+	}
+	r.clock.pass(retainEvery)
+	r.ingest("session", `{}`)
+	if got := r.onlyIssue(); got.Title != "new" {
+		t.Errorf("issue %+v", got)
+	}
+	if items, activities := r.rows("item"), r.rows("activity"); items != 1 || activities != 0 {
+		t.Errorf("%d items and %d activities, want the new event alone", items, activities)
+	}
+	r.ingest("event", `{"message":"old"}`)
+	if got := r.issues("is:new"); len(got) != 2 || got[0].ShortID == "STOREFRONT-1" || got[1].ShortID == "STOREFRONT-1" {
+		t.Errorf("the old fault again: %+v, want a new short id", got)
+	}
+}
+
+func TestRetain_Count(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	r.sb.keep = 3
+	for i := range 6 {
+		r.ingest("event", fmt.Sprintf(`{"message":"fault %c"}`, 'a'+i/2), "log", logsOf(1))
+		r.clock.pass(time.Minute)
+	}
+	r.clock.pass(retainEvery)
+	r.ingest("session", `{}`)
+	var got []string
+	for _, is := range r.issues("") {
+		got = append(got, is.Title+" "+is.Count)
+	}
+	// Two were seen; one of the two events of b is gone.
+	if want := "fault c 2, fault b 2"; strings.Join(got, ", ") != want || r.rows("item") != 6 {
+		t.Errorf("issues %q, %d items; want %s and 6", got, r.rows("item"), want)
+	}
+}
+
+// TestRetain_Burst: much that comes in at once is worked off bit by bit.
+func TestRetain_Burst(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	r.sb.keep = 3
+	const n = 2*retainBatch + 100
+	r.ingest("log", logsOf(n))
+	for _, want := range []int{n - retainBatch, n + 1 - 2*retainBatch, 3, 3} {
+		if got := r.rows("item"); got != want {
+			t.Errorf("%d items, want %d", got, want)
+		}
+		r.ingest("log", logsOf(1))
+	}
+}
+
+func TestRetain_LeavesTheSeed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	first := start(t, Options{Path: path}).as(mara, reading...)
+	names, items := first.names(), first.rows("item")
+	first.clock.pass(2 * keepFor)
+	first.ingest("session", `{}`)
+	if got := first.rows("item"); got != items {
+		t.Errorf("%d items of the seed, want %d", got, items)
+	}
+	r, _ := startLater(t, path, first.token, 2*keepFor)
+	if got := r.names(); len(got) != len(names) || len(r.issues("lastSeen:-48h")) == 0 {
+		t.Errorf("issues at the next start: %q", got)
+	}
+}
+
+// TestRetain_ThenSeed: the story is told again once nothing is left, and not
+// before.
+func TestRetain_ThenSeed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	first := start(t, Options{Path: path}).as(mara, reading...)
+	names := first.names()
+	first.clock.pass(20 * 24 * time.Hour)
+	first.ingest("event", `{"message":"mine"}`)
+
+	r, log := startLater(t, path, first.token, 20*24*time.Hour+keepFor)
+	if got := r.onlyIssue(); got.Title != "mine" || !strings.Contains(log, "keeps its old data") {
+		t.Errorf("issue %+v, logged %q", got, log)
+	}
+	r, log = startLater(t, path, first.token, 25*24*time.Hour+keepFor)
+	if got := r.names(); strings.Join(got, "\n") != strings.Join(names, "\n") || log != "" {
+		t.Errorf("issues %q, logged %q", got, log)
+	}
+}
+
+// TestRetain_IDsGivenOutAgain: what has the ids that the seed once had is not
+// taken for the seed.
+func TestRetain_IDsGivenOutAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	first := start(t, Options{Path: path}).as(mara, writing...)
+	items, activities := first.rows("item"), first.rows("activity")
+	first.ingest("event", `{"message":"mine"}`)
+
+	now := noon.Add(2 * keepFor)
+	sb, err := New(t.Context(), Options{Path: path, Empty: true, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sb.Close()
+	r := &runner{T: t, sb: sb, token: first.token}
+	if n := r.rows("item") + r.rows("issue") + r.rows("activity"); n != 0 {
+		t.Fatalf("%d rows are left", n)
+	}
+	for range items {
+		r.ingest("event", `{"message":"mine"}`)
+	}
+	for range activities {
+		r.api("POST", issuesPath+r.onlyIssue().ID+"/notes/", `{"text":"mine"}`)
+	}
+	r, log := startLater(t, path, first.token, 2*keepFor+seedLife)
+	if got := r.onlyIssue(); got.Title != "mine" || !strings.Contains(log, "keeps its old data") {
+		t.Errorf("issue %+v, logged %q", got, log)
+	}
+}
