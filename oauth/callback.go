@@ -48,11 +48,13 @@ func (s *Server) finish(ctx context.Context, pending authorization, q url.Values
 		s.log.LogAttrs(ctx, slog.LevelError, "upstream login failed", slog.Any("error", err))
 		return "", s.relay(codeTemporarilyUnavailable)
 	}
-	if err := s.keepClient(ctx, pending.Client); err != nil {
-		return "", err
-	}
 	grant, err := s.putGrant(ctx, pending, user, credential, expires)
 	if err != nil {
+		return "", err
+	}
+	// The client may have given way to a flood of others since the user was
+	// asked. Now that it has a grant, it stays.
+	if err := s.store.PutClient(ctx, pending.Client); err != nil {
 		return "", err
 	}
 	code = newSecret(codePrefix)
@@ -63,14 +65,6 @@ func (s *Server) finish(ctx context.Context, pending authorization, q url.Values
 		Challenge:   pending.Challenge,
 	})
 	return code, err
-}
-
-// keepClient keeps the client that a user has let in, which may have given way
-// to a flood of others since the user was asked. With the longer life, it goes
-// after all that nobody let in.
-func (s *Server) keepClient(ctx context.Context, client Client) error {
-	client.Expires = s.now().Add(clientLife)
-	return s.store.PutClient(ctx, client)
 }
 
 // relay tells the client of an upstream's error. Most of them are between the

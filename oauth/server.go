@@ -26,7 +26,9 @@ const (
 	clientLife   = 2 * refreshLife     // since its last token: it outlives its grants, so that it can sign in again
 	replayWindow = 60 * time.Second
 
-	registrationLife = 30 * 24 * time.Hour // of a client that no user has let in
+	// Of a client that was never given a token. It is shorter, so that in a
+	// flood of registrations they give way before those that were.
+	registrationLife = 30 * 24 * time.Hour
 )
 
 // Config tells a Server whom it serves.
