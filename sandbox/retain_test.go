@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +70,7 @@ func TestRetain_Burst(t *testing.T) {
 }
 
 func TestRetain_LeavesTheSeed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sandbox.db")
+	path := seeded(t)
 	first := start(t, Options{Path: path}).as(mara, reading...)
 	names, items := first.names(), first.rows("item")
 	first.clock.pass(2 * keepFor)
@@ -88,7 +87,7 @@ func TestRetain_LeavesTheSeed(t *testing.T) {
 // TestRetain_ThenSeed: the story is told again once nothing is left, and not
 // before.
 func TestRetain_ThenSeed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sandbox.db")
+	path := seeded(t)
 	first := start(t, Options{Path: path}).as(mara, reading...)
 	names := first.names()
 	first.clock.pass(20 * 24 * time.Hour)
@@ -107,7 +106,7 @@ func TestRetain_ThenSeed(t *testing.T) {
 // TestRetain_IDsGivenOutAgain: what has the ids that the seed once had is not
 // taken for the seed.
 func TestRetain_IDsGivenOutAgain(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sandbox.db")
+	path := seeded(t)
 	first := start(t, Options{Path: path}).as(mara, writing...)
 	items, activities := first.rows("item"), first.rows("activity")
 	first.ingest("event", `{"message":"mine"}`)
@@ -122,9 +121,7 @@ func TestRetain_IDsGivenOutAgain(t *testing.T) {
 	if n := r.rows("item") + r.rows("issue") + r.rows("activity"); n != 0 {
 		t.Fatalf("%d rows are left", n)
 	}
-	for range items {
-		r.ingest("event", `{"message":"mine"}`)
-	}
+	r.ingest("event", `{"message":"mine"}`, "log", logsOf(items-1))
 	for range activities {
 		r.api("POST", issuesPath+r.onlyIssue().ID+"/notes/", `{"text":"mine"}`)
 	}

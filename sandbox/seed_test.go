@@ -9,15 +9,48 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// seededOnce is a file that was seeded at noon: to copy it takes less than to
+// seed another.
+var seededOnce = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "seeded")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "sandbox.db")
+	sb, err := New(context.Background(), Options{Path: path, Now: func() time.Time { return noon }})
+	if err != nil {
+		return nil, err
+	}
+	if err := sb.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// seeded is a file of the test's own that was seeded at noon.
+func seeded(t *testing.T) (path string) {
+	t.Helper()
+	raw, err := seededOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "sandbox.db")
+	writeFile(t, path, raw)
+	return path
+}
 
 // startLater opens the file again after a while, with the token of before, and
 // returns what it logged.
@@ -42,7 +75,7 @@ func (r *runner) names() (out []string) {
 }
 
 func TestNew_RenewsOldSeed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sandbox.db")
+	path := seeded(t)
 	first := start(t, Options{Path: path}).as(mara, writing...)
 	names := first.names()
 	dsn, err := first.sb.DSN(t.Context(), "acme-outdoors", "storefront")
@@ -95,7 +128,7 @@ func (r *runner) rows(table string) (n int) {
 }
 
 func TestNew_KeepsRecentSeed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sandbox.db")
+	path := seeded(t)
 	first := start(t, Options{Path: path}).as(mara, reading...)
 	before := first.api("GET", "/organizations/acme-outdoors/issues/?query=", "").Body.String()
 	for _, after := range []time.Duration{0, time.Hour, -time.Hour} {
@@ -124,7 +157,7 @@ func TestNew_KeepsWhatPeopleDid(t *testing.T) {
 		"Archive": func(r *runner) { r.put(issuePath(r), `{"status":"ignored","ignoreDuration":5}`) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "sandbox.db")
+			path := seeded(t)
 			first := start(t, Options{Path: path}).as(mara, writing...)
 			act(first)
 			count, last := first.rows("item"), first.rows("activity")
@@ -154,7 +187,7 @@ func TestNew_EmptyStaysEmpty(t *testing.T) {
 
 // TestNew_Upgrades: what is in a file of schema 1 stays.
 func TestNew_Upgrades(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sandbox.db")
+	path := seeded(t)
 	first := start(t, Options{Path: path}).as(mara, reading...)
 	before := first.names()
 	if _, err := first.sb.writer.Exec("DROP TABLE seeding; PRAGMA user_version = 1"); err != nil {
@@ -220,18 +253,10 @@ func (c *endingContext) Done() <-chan struct{} {
 // TestNew_Interrupted: wherever a start is interrupted, what was there stays
 // and nothing is added, so that the next start does it all.
 func TestNew_Interrupted(t *testing.T) {
-	old := filepath.Join(t.TempDir(), "sandbox.db")
-	first := start(t, Options{Path: old}).as(mara, reading...)
-	names := first.names()
-	if err := first.sb.Close(); err != nil {
-		t.Fatal(err)
-	}
+	names := start(t, Options{Path: seeded(t)}).as(mara, reading...).names()
 	now := noon.Add(48 * time.Hour)
 	for _, n := range []int64{5, 1000} {
-		for name, path := range map[string]string{"New": filepath.Join(t.TempDir(), "sandbox.db"), "Old": filepath.Join(t.TempDir(), "old.db")} {
-			if name == "Old" {
-				writeFile(t, path, readFile(t, old))
-			}
+		for name, path := range map[string]string{"New": filepath.Join(t.TempDir(), "sandbox.db"), "Old": seeded(t)} {
 			before := tables(t, path)
 			ctx, cancel := context.WithCancel(t.Context())
 			ending := &endingContext{Context: ctx, cancel: cancel}
