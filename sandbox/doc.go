@@ -17,7 +17,8 @@
 //
 // A Sandbox is safe for concurrent use. Writes go one at a time, readers never
 // wait for them, and two processes may open the same file. It starts no
-// goroutine: what has to be done now and then, a request does. The HTTP server around it has to set timeouts for reading.
+// goroutine: what has to be done now and then, a request does. The HTTP server
+// around it has to set timeouts for reading.
 //
 // What is older than 30 days is deleted, and of each kind of item in each project
 // all but the newest 20,000: at open, hourly, and after every 2,000 items that
