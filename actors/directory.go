@@ -30,25 +30,39 @@ type directory struct {
 type opening struct {
 	max int
 
-	mu sync.Mutex // taken inside shard.mu
-	n  map[string]int
+	mu    sync.Mutex // taken inside shard.mu
+	users map[string]*userOpening
 }
 
-func (o *opening) begin(user string) bool {
+type userOpening struct {
+	n    int
+	free chan struct{} // closed when one of them ends
+}
+
+// begin counts one more, or returns what to wait for before asking again.
+func (o *opening) begin(user string) (wait <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.n[user] >= o.max {
-		return false
+	u := o.users[user]
+	if u == nil {
+		u = &userOpening{free: make(chan struct{})}
+		o.users[user] = u
 	}
-	o.n[user]++
-	return true
+	if u.n >= o.max {
+		return u.free
+	}
+	u.n++
+	return nil
 }
 
 func (o *opening) end(user string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.n[user]--; o.n[user] <= 0 {
-		delete(o.n, user)
+	u := o.users[user]
+	close(u.free)
+	u.free = make(chan struct{})
+	if u.n--; u.n == 0 {
+		delete(o.users, user)
 	}
 }
 
@@ -68,7 +82,7 @@ type entry struct {
 }
 
 func newDirectory(limit, perUser int, spawn func(constraint.Key, *entry) *actor.PID) *directory {
-	d := &directory{seed: maphash.MakeSeed(), max: int64(limit), spawn: spawn, opening: opening{max: perUser, n: map[string]int{}}}
+	d := &directory{seed: maphash.MakeSeed(), max: int64(limit), spawn: spawn, opening: opening{max: perUser, users: map[string]*userOpening{}}}
 	for i := range d.shards {
 		d.shards[i].m = map[constraint.Key]*entry{}
 	}
@@ -91,31 +105,31 @@ func (d *directory) cached(key constraint.Key) *lease {
 	return e.lease.Load()
 }
 
-// place returns key's activation and starts one where there is none, or says
-// why it does not. Whoever starts one calls opening.end when it has been built
-// or has failed.
-func (d *directory) place(key constraint.Key) (e *entry, refused string) {
+// place returns key's activation and starts one where there is none, or what to
+// wait for before asking again, or why there is none. Whoever starts one calls
+// opening.end when it has been built or has failed.
+func (d *directory) place(key constraint.Key) (e *entry, wait <-chan struct{}, refused string) {
 	s := d.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.m[key]; e != nil {
-		return e, ""
+		return e, nil, ""
 	}
 	if s.closed {
-		return nil, shuttingDown
+		return nil, nil, shuttingDown
 	}
-	if !d.opening.begin(key.User()) {
-		return nil, "too many contexts of this user are being opened at once"
+	if wait := d.opening.begin(key.User()); wait != nil {
+		return nil, wait, ""
 	}
 	if d.size.Add(1) > d.max {
 		d.size.Add(-1)
 		d.opening.end(key.User())
-		return nil, "this server holds as many contexts as it may"
+		return nil, nil, "this server holds as many contexts as it may"
 	}
 	e = &entry{ended: make(chan struct{})}
 	e.pid = d.spawn(key, e)
 	s.m[key] = e
-	return e, ""
+	return e, nil, ""
 }
 
 // close lets place start nothing more: afterwards entries are all there will be.

@@ -33,7 +33,7 @@ type Config struct {
 	MaxStreams  int           // of these, open streams; 64. One more is refused
 	MaxSessions int           // legacy sessions in one context; 64. One more ends the least recently used
 	MaxBuilding int           // activations that ask Sentry at the same time; 64. One more waits
-	MaxOpening  int           // contexts that one user may be opening at the same time; 8. One more is refused
+	MaxOpening  int           // contexts that one user may be opening at the same time; 8. One more waits
 	Logger      *slog.Logger  // nil: nothing is logged
 }
 
@@ -149,9 +149,9 @@ func (n *Node) lease(ctx context.Context, key constraint.Key) (*lease, error) {
 func (n *Node) leaseFromActor(ctx context.Context, key constraint.Key) (*lease, error) {
 	caller, _ := constraint.CallerFrom(ctx)
 	for range maxRounds {
-		e, why := n.dir.place(key)
-		if why != "" {
-			return nil, n.refuse(why)
+		e, err := n.place(ctx, key)
+		if err != nil {
+			return nil, err
 		}
 		got, err := n.ask(ctx, e, key)
 		switch {
@@ -170,6 +170,33 @@ func (n *Node) leaseFromActor(ctx context.Context, key constraint.Key) (*lease, 
 		}
 	}
 	return nil, n.refuse("the context is changing hands")
+}
+
+// place waits, as long as an activation may take, for the user's turn to open
+// another context.
+func (n *Node) place(ctx context.Context, key constraint.Key) (*entry, error) {
+	var enough <-chan time.Time
+	for {
+		e, wait, refused := n.dir.place(key)
+		switch {
+		case refused != "":
+			return nil, n.refuse(refused)
+		case wait == nil:
+			return e, nil
+		}
+		if enough == nil {
+			timer := time.NewTimer(n.cfg.Activation)
+			defer timer.Stop()
+			enough = timer.C
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-enough:
+			return nil, n.refuse("too many contexts of this user are being opened at once")
+		}
+	}
 }
 
 // ask sends acquire and waits for the answer, the end of the activation or the

@@ -252,43 +252,55 @@ func TestNode_AcquireRefused(t *testing.T) {
 	})
 
 	t.Run("one user opens many contexts that do not exist", func(t *testing.T) {
-		answer := make(chan struct{})
-		n := start(t, Config{MaxOpening: 4, NewServer: func(ctx context.Context, key constraint.Key) (*server.MCPServer, error) {
-			if key.User() == "greedy" {
-				<-answer
-				return nil, constraint.ErrUnknown
-			}
-			return newServer(ctx, key)
-		}})
-		defer shutdown(t, n)
-		var work sync.WaitGroup
-		var unknown, refused atomic.Int32
-		for i := range 20 {
-			work.Go(func() {
-				var unavailable *constraint.UnavailableError
-				switch _, err := where(t.Context(), n, newKey(t, fmt.Sprintf("greedy:org%d:", i))); {
-				case errors.Is(err, constraint.ErrUnknown):
-					unknown.Add(1)
-				case errors.As(err, &unavailable):
-					if refused.Add(1) == 16 {
-						// All places of greedy are taken; others have theirs.
-						if _, err := where(t.Context(), n, newKey(t, "modest:acme:")); err != nil {
-							t.Errorf("another user: %v", err)
-						}
-						close(answer)
-					}
-				default:
-					t.Error(err)
+		synctest.Test(t, func(t *testing.T) {
+			answer := make(chan struct{})
+			var asked atomic.Int32
+			n := start(t, Config{MaxOpening: 4, Activation: 20 * time.Second, NewServer: func(ctx context.Context, key constraint.Key) (*server.MCPServer, error) {
+				if key.User() != "greedy" {
+					return newServer(ctx, key)
 				}
-			})
-		}
-		work.Wait()
-		if unknown.Load() != 4 || refused.Load() != 16 {
-			t.Errorf("%d were tried and %d refused, want 4 and 16", unknown.Load(), refused.Load())
-		}
-		if left := len(n.dir.opening.n); left != 0 {
-			t.Errorf("%d users are still counted", left)
-		}
+				asked.Add(1)
+				select {
+				case <-answer:
+					return nil, constraint.ErrUnknown
+				case <-ctx.Done():
+					return nil, &constraint.UnavailableError{Reason: "Sentry does not answer", Err: ctx.Err()}
+				}
+			}})
+			var work sync.WaitGroup
+			open := func(orgs int, want error) {
+				for i := range orgs {
+					work.Go(func() {
+						_, err := where(t.Context(), n, newKey(t, fmt.Sprintf("greedy:org%d:", i)))
+						var unavailable *constraint.UnavailableError
+						if !errors.Is(err, want) && !(want == nil && errors.As(err, &unavailable)) {
+							t.Error(err)
+						}
+					})
+				}
+				synctest.Wait()
+				if got := asked.Swap(0); got != 4 {
+					t.Errorf("Sentry is asked for %d of them at once, want 4", got)
+				}
+				if _, err := where(t.Context(), n, newKey(t, "modest:acme:")); err != nil {
+					t.Errorf("another user meanwhile: %v", err)
+				}
+			}
+			open(20, nil)
+			work.Wait() // Sentry never answers: those who wait are refused
+
+			asked.Store(0)
+			open(20, constraint.ErrUnknown)
+			close(answer)
+			work.Wait() // one after the other, all have their answer
+			if got := asked.Load(); got != 16 {
+				t.Errorf("%d more were asked for, want 16", got)
+			}
+			if left := len(n.dir.opening.users); left != 0 {
+				t.Errorf("%d users are still counted", left)
+			}
+			shutdown(t, n)
+		})
 	})
 
 	t.Run("too many requests in one context", func(t *testing.T) {
@@ -374,7 +386,7 @@ func TestNode_PanicInReceive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, _ := n.dir.place(key)
+	e, _, _ := n.dir.place(key)
 	n.system.Root.Send(e.pid, (*checkIdle)(nil)) // panics in checkIdle
 	<-h.(*lease).streams.Done()                  // the supervisor has stopped the actor
 	release()
