@@ -87,6 +87,9 @@ func (s *Sandbox) writeAnswer(w http.ResponseWriter, r *request, body any, err e
 	if status == 0 {
 		status = http.StatusOK
 	}
+	if err == nil {
+		body, err = s.age.answer(r.Pattern, body)
+	}
 	if err != nil {
 		status, body = s.explain(r.Request, err)
 	}

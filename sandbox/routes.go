@@ -27,8 +27,11 @@ func (s *Sandbox) rootRoutes() *http.ServeMux {
 }
 
 // register adds a REST route, "GET /organizations/{org}/", with and without the
-// slash at its end.
+// slash at its end, unless a Sentry of the sandbox's age has no such route.
 func (s *Sandbox) register(mux *http.ServeMux, pattern, scope string, h handler) {
+	if !s.age.has(pattern) {
+		return
+	}
 	method, where, _ := strings.Cut(pattern, " ")
 	where = method + " " + apiRoot + where
 	mux.HandleFunc(where+"{$}", s.api(scope, h))

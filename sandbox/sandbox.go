@@ -20,6 +20,7 @@ type Options struct {
 	Now     func() time.Time // nil: time.Now
 	Empty   bool             // a new database gets users, organizations, projects and keys, and no telemetry; an older one keeps its own
 	Logger  *slog.Logger     // nil: nothing is logged
+	Age     Age              // how old a Sentry to answer like
 }
 
 // Sandbox is the backend. Its HTTP paths start at "/": whoever mounts it below
@@ -33,6 +34,7 @@ type Sandbox struct {
 	root      *http.ServeMux // ingest, OAuth and pages
 	receiving chan struct{}  // a slot for each payload in memory
 	keep      int            // items of each kind in each project
+	age       Age
 	base      atomic.Pointer[string]
 
 	settled  atomic.Int64 // Unix seconds when issues were last settled
@@ -48,7 +50,7 @@ type Sandbox struct {
 // stays as it is, and the log says so. A file that is damaged, newer than this
 // program, or not a sandbox at all is refused and left as it is.
 func New(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving), keep: keepCount}
+	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving), keep: keepCount, age: o.Age}
 	if s.now == nil {
 		s.now = time.Now
 	}
