@@ -46,7 +46,7 @@ func (b *batch) ingest(env *envelope) (string, error) {
 }
 
 // kept are the types that are stored.
-var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true}
+var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "check_in": true}
 
 // item stores an item and returns the id of what is an event.
 func (b *batch) item(envelopeID string, item envelopeItem) (id string, err error) {
@@ -70,6 +70,11 @@ func (b *batch) item(envelopeID string, item envelopeItem) (id string, err error
 		return "", b.spans(item.payload)
 	case "log":
 		return "", b.logs(item.payload)
+	case "check_in":
+		if id, err = b.checkIn(item.payload); errors.Is(err, errNoMonitor) {
+			return "", nil
+		}
+		return id, err
 	}
 	return "", nil
 }

@@ -32,6 +32,7 @@ func (s *Sandbox) ingestRoutes(mux *http.ServeMux) {
 			mux.HandleFunc("OPTIONS /api/{project}/"+what+end, preflight)
 		}
 	}
+	s.cronRoutes(mux)
 }
 
 func allowAnyOrigin(h http.Header) {
@@ -59,11 +60,17 @@ func parseStore(raw []byte) (*envelope, error) {
 }
 
 func (s *Sandbox) receive(parse func([]byte) (*envelope, error)) http.HandlerFunc {
+	return s.answerSender(http.StatusOK, func(w http.ResponseWriter, r *http.Request) (string, error) { return s.accept(w, r, parse) })
+}
+
+// answerSender answers with the id of what was accepted, or as SDKs expect
+// errors to be told.
+func (s *Sandbox) answerSender(good int, accept func(http.ResponseWriter, *http.Request) (string, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		allowAnyOrigin(w.Header())
-		id, err := s.accept(w, r, parse)
+		id, err := accept(w, r)
 		if err == nil {
-			writeJSON(w, http.StatusOK, map[string]string{"id": id})
+			writeJSON(w, good, map[string]string{"id": id})
 			return
 		}
 		status, body := s.explain(r, err)

@@ -51,7 +51,13 @@ func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	ended := map[int64]bool{} // issues of deleted items; 0: of none
+	deleted := false
 	for _, project := range projects {
+		n, err := s.retainCheckIns(ctx, tx, project)
+		if err != nil {
+			return fmt.Errorf("delete old check-ins: %w", err)
+		}
+		deleted = deleted || n > 0
 		for _, kind := range itemKinds {
 			issues, err := collect(ctx, tx, scanID, `DELETE FROM item WHERE id IN (
 					SELECT id FROM (SELECT id FROM item WHERE kind = ?1 AND project = ?2 AND ts < ?3 LIMIT ?4) UNION
@@ -65,7 +71,7 @@ func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx) error {
 			}
 		}
 	}
-	if len(ended) == 0 {
+	if len(ended) == 0 && !deleted {
 		return nil
 	}
 	for id := range ended {
@@ -87,4 +93,20 @@ func endIssue(ctx context.Context, tx *sql.Tx, id int64) error {
 	}
 	_, err := tx.ExecContext(ctx, "DELETE FROM issue WHERE id = ?1 AND "+over, id)
 	return err
+}
+
+// retainCheckIns deletes check-ins as items are, and monitors with their last.
+func (s *Sandbox) retainCheckIns(ctx context.Context, tx *sql.Tx, project int64) (int64, error) {
+	const old = "id IN (SELECT c.id FROM checkin c JOIN monitor m ON m.id = c.monitor WHERE m.project = ?1 "
+	res, err := tx.ExecContext(ctx, "DELETE FROM checkin WHERE "+old+"AND c.started < ?2 LIMIT ?3) OR "+
+		old+"ORDER BY c.started DESC LIMIT ?3 OFFSET ?4)", project, seconds(s.now().Add(-keepFor)), retainBatch, s.keep)
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	_, err = tx.ExecContext(ctx, "DELETE FROM monitor WHERE project = ? AND NOT EXISTS (SELECT 1 FROM checkin WHERE monitor = monitor.id)", project)
+	return n, err
 }

@@ -14,6 +14,7 @@ func (s *Sandbox) restRoutes() *http.ServeMux {
 	s.accountRoutes(reg)
 	s.issueRoutes(reg)
 	s.eventRoutes(reg)
+	s.monitorRoutes(reg)
 	s.traceRoutes(reg)
 	return mux
 }

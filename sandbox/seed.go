@@ -66,13 +66,15 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 			}
 		}
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO seeding(at, item, activity) VALUES (?, "+newestRows+")", seconds(now))
+	_, err := tx.ExecContext(ctx, "INSERT INTO seeding(at, item, activity, checkin) VALUES (?, "+newestRows+")", seconds(now))
 	return err
 }
 
 // newestRows grow with everything that anybody sends or changes: what is sent
-// is an item, and what a person does to an issue leaves an activity.
-const newestRows = "(SELECT coalesce(max(id), 0) FROM item), (SELECT coalesce(max(id), 0) FROM activity)"
+// is an item or a check-in, and what a person does to an issue leaves an
+// activity.
+const newestRows = `(SELECT coalesce(max(id), 0) FROM item), (SELECT coalesce(max(id), 0) FROM activity),
+	(SELECT coalesce(max(id), 0) FROM checkin)`
 
 // seeding is what is left of the seed.
 type seeding struct {
@@ -83,7 +85,7 @@ type seeding struct {
 
 func seedState(ctx context.Context, tx *sql.Tx) (s seeding, err error) {
 	var at float64
-	err = tx.QueryRowContext(ctx, "SELECT at, (item, activity) = ("+newestRows+"), NOT EXISTS (SELECT 1 FROM item) FROM seeding").
+	err = tx.QueryRowContext(ctx, "SELECT at, (item, activity, checkin) = ("+newestRows+"), NOT EXISTS (SELECT 1 FROM item UNION ALL SELECT 1 FROM checkin) FROM seeding").
 		Scan(&at, &s.untouched, &s.gone)
 	if errors.Is(err, sql.ErrNoRows) {
 		return seeding{}, nil
@@ -110,7 +112,7 @@ func (s *Sandbox) renewSeed(ctx context.Context, tx *sql.Tx) error {
 		return nil
 	}
 	// In this order: each refers to the next.
-	for _, table := range []string{"activity", "item", "issue", "release_project", "release", "seeding"} {
+	for _, table := range []string{"checkin", "monitor", "activity", "item", "issue", "release_project", "release", "seeding"} {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return err
 		}

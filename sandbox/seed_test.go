@@ -112,7 +112,7 @@ func TestNew_RenewsOldSeed(t *testing.T) {
 		t.Errorf("logged %s", log)
 	}
 	fresh := start(t, Options{})
-	for _, table := range []string{"item", "issue", "activity", "release", "release_project", "seeding"} {
+	for _, table := range []string{"item", "issue", "activity", "monitor", "checkin", "release", "release_project", "seeding"} {
 		if got, want := r.rows(table), fresh.rows(table); got != want {
 			t.Errorf("%s: %d rows, want %d as in a new database", table, got, want)
 		}
@@ -148,7 +148,8 @@ func TestNew_KeepsWhatPeopleDid(t *testing.T) {
 		"Transaction": func(r *runner) {
 			r.ingest("transaction", `{"contexts":{"trace":{"trace_id":"`+traceID+`","span_id":"`+rootID+`"}}}`)
 		},
-		"Log": func(r *runner) { r.ingest("log", `{"items":[{"timestamp":1,"level":"info","body":"mine"}]}`) },
+		"CheckIn": func(r *runner) { r.checkIn(runA, "ok", ","+hourly) },
+		"Log":     func(r *runner) { r.ingest("log", `{"items":[{"timestamp":1,"level":"info","body":"mine"}]}`) },
 		"Note": func(r *runner) {
 			r.api("POST", "/organizations/acme-outdoors/issues/"+r.issues("")[0].ID+"/notes/", `{"text":"mine"}`)
 		},
@@ -185,14 +186,56 @@ func TestNew_EmptyStaysEmpty(t *testing.T) {
 	}
 }
 
+// undo turns a file into one of an older schema: what each upgrade did, newest
+// first.
+var undo = []string{
+	2: "DROP TABLE checkin; DROP TABLE monitor; ALTER TABLE seeding DROP COLUMN checkin",
+	1: "DROP TABLE seeding",
+}
+
+func (r *runner) downgrade(to int) {
+	r.Helper()
+	for v := schemaVersion - 1; v >= to; v-- {
+		if _, err := r.sb.writer.Exec(fmt.Sprintf("%s; PRAGMA user_version = %d", undo[v], v)); err != nil {
+			r.Fatal(err)
+		}
+	}
+}
+
+// TestNew_UpgradesSeed: the seed of schema 2, which nobody has added to, is
+// told anew as today's.
+func TestNew_UpgradesSeed(t *testing.T) {
+	path := seeded(t)
+	first := start(t, Options{Path: path}).as(mara, reading...)
+	before := first.names()
+	first.downgrade(2)
+	r, _ := startLater(t, path, first.token, time.Hour)
+	if diff := cmp.Diff(before, r.names()); diff != "" {
+		t.Errorf("issues at once (-before +after):\n%s", diff)
+	}
+	r, log := startLater(t, path, first.token, 48*time.Hour)
+	if len(r.issues("lastSeen:-48h")) == 0 || log != "" {
+		t.Errorf("the seed was not renewed; logged %q", log)
+	}
+	layout := func(r *runner) []string {
+		all, err := collect(t.Context(), r.sb.read(), func(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) },
+			"SELECT m.name || '.' || c.name || ' ' || c.type FROM sqlite_schema m, pragma_table_info(m.name) c ORDER BY m.name, c.cid")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	if diff := cmp.Diff(layout(start(t, Options{Empty: true})), layout(r)); diff != "" {
+		t.Errorf("columns (-new +upgraded):\n%s", diff)
+	}
+}
+
 // TestNew_Upgrades: what is in a file of schema 1 stays.
 func TestNew_Upgrades(t *testing.T) {
 	path := seeded(t)
 	first := start(t, Options{Path: path}).as(mara, reading...)
 	before := first.names()
-	if _, err := first.sb.writer.Exec("DROP TABLE seeding; PRAGMA user_version = 1"); err != nil {
-		t.Fatal(err)
-	}
+	first.downgrade(1)
 	for range 2 {
 		r, _ := startLater(t, path, first.token, 48*time.Hour)
 		if diff := cmp.Diff(before, r.names()); diff != "" || r.rows("seeding") != 0 {

@@ -17,7 +17,8 @@ import (
 
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
-	schemaVersion = 2
+	firstSchema   = 2          // of schema.sql; what came later is in upgrades, which a new file goes through as well
+	schemaVersion = 3
 	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
@@ -25,10 +26,14 @@ const (
 //go:embed schema.sql
 var schema string
 
+//go:embed monitor.sql
+var monitorSchema string
+
 // upgrades lead from each older schema to the next. The seed of a file of
 // schema 1 cannot be told from what was added to it, so it is never renewed.
 var upgrades = map[int]string{
 	1: "CREATE TABLE seeding(at REAL NOT NULL, item INTEGER NOT NULL, activity INTEGER NOT NULL)",
+	2: monitorSchema,
 }
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews
@@ -166,11 +171,6 @@ func (s *Sandbox) migrate(ctx context.Context, tx *sql.Tx) (created bool, err er
 	if version == schemaVersion {
 		return false, nil
 	}
-	for v := version; v > 0 && v < schemaVersion; v++ {
-		if _, err := tx.ExecContext(ctx, upgrades[v]); err != nil {
-			return false, fmt.Errorf("upgrade from schema %d: %w", v, err)
-		}
-	}
 	if version == 0 {
 		if _, err := tx.ExecContext(ctx, schema); err != nil {
 			return false, fmt.Errorf("create tables: %w", err)
@@ -178,12 +178,18 @@ func (s *Sandbox) migrate(ctx context.Context, tx *sql.Tx) (created bool, err er
 		if err := s.accounts(ctx, tx); err != nil {
 			return false, fmt.Errorf("create accounts: %w", err)
 		}
+		created, version = true, firstSchema
+	}
+	for v := version; v < schemaVersion; v++ {
+		if _, err := tx.ExecContext(ctx, upgrades[v]); err != nil {
+			return false, fmt.Errorf("upgrade from schema %d: %w", v, err)
+		}
 	}
 	pragmas := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)
 	if _, err := tx.ExecContext(ctx, pragmas); err != nil {
 		return false, fmt.Errorf("mark the file: %w", err)
 	}
-	return version == 0, nil
+	return created, nil
 }
 
 // purge deletes the secrets that have expired. At open it is often enough: a
