@@ -21,6 +21,7 @@ type Options struct {
 	Empty   bool             // a new database gets users, organizations, projects and keys, and no telemetry; an older one keeps its own
 	Logger  *slog.Logger     // nil: nothing is logged
 	Age     Age              // how old a Sentry to answer like
+	Control bool             // programs on this machine may set faults, at /_sandbox/faults/ and without a token
 }
 
 // Sandbox is the backend. Its HTTP paths start at "/": whoever mounts it below
@@ -35,6 +36,8 @@ type Sandbox struct {
 	receiving chan struct{}  // a slot for each payload in memory
 	keep      int            // items of each kind in each project
 	age       Age
+	control   bool
+	faults    atomic.Pointer[faultPlan]
 	base      atomic.Pointer[string]
 
 	settled  atomic.Int64 // Unix seconds when issues were last settled
@@ -50,7 +53,7 @@ type Sandbox struct {
 // stays as it is, and the log says so. A file that is damaged, newer than this
 // program, or not a sandbox at all is refused and left as it is.
 func New(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving), keep: keepCount, age: o.Age}
+	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving), keep: keepCount, age: o.Age, control: o.Control}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -96,6 +99,9 @@ func (s *Sandbox) basePath() string {
 // ServeHTTP tells REST from the rest by hand: in one mux, a pattern that catches
 // all of /api/0/ conflicts with /api/{project}/envelope/.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.serveControl(w, r) || s.fail(w, r) {
+		return
+	}
 	if strings.HasPrefix(r.URL.Path, apiRoot+"/") {
 		s.serveREST(w, r)
 		return
