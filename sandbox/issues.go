@@ -168,8 +168,7 @@ func (i issue) firstReleaseJSON() any {
 	if i.firstRelease == "" {
 		return nil
 	}
-	short := i.firstRelease[strings.LastIndex(i.firstRelease, "@")+1:]
-	return object{"version": i.firstRelease, "shortVersion": short, "dateCreated": stamp(i.released), "dateReleased": nil}
+	return object{"version": i.firstRelease, "shortVersion": shortVersion(i.firstRelease), "dateCreated": stamp(i.released), "dateReleased": nil}
 }
 
 func orNil(s string) any {

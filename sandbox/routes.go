@@ -16,6 +16,7 @@ func (s *Sandbox) restRoutes() *http.ServeMux {
 	s.eventRoutes(reg)
 	s.monitorRoutes(reg)
 	s.traceRoutes(reg)
+	s.releaseRoutes(reg)
 	return mux
 }
 

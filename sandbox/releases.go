@@ -1,0 +1,165 @@
+package sandbox
+
+import (
+	"database/sql"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// release is a version of what some projects of an organization run.
+type release struct {
+	id                   int64
+	version              string
+	created, first, last float64 // first and last: seen in the projects asked for
+	released             sql.NullFloat64
+}
+
+func (s *Sandbox) releaseRoutes(reg func(pattern, scope string, h handler)) {
+	for _, in := range []string{"/organizations/{org}", "/projects/{org}/{project}"} {
+		reg("GET "+in+"/releases/", "project:read", listReleases)
+		reg("GET "+in+"/releases/{version}/", "project:read", getRelease)
+		reg("GET "+in+"/releases/{version}/commits/", "project:read", ofRelease)
+	}
+	reg("GET /organizations/{org}/releases/{version}/deploys/", "project:read", ofRelease)
+}
+
+// releasesIn selects releases that were seen in some of the projects ?1.
+const releasesIn = `SELECT r.id, r.version, r.created, r.released, min(rp.first), max(rp.last) FROM release r JOIN release_project rp ON rp.release = r.id
+	WHERE rp.project IN (SELECT value FROM json_each(?1)) AND r.org = ?2 `
+
+func scanRelease(rows *sql.Rows) (v release, err error) {
+	return v, rows.Scan(&v.id, &v.version, &v.created, &v.released, &v.first, &v.last)
+}
+
+func (r *request) releases(where string, args ...any) ([]release, error) {
+	ids, err := r.projectIDs()
+	if err != nil {
+		return nil, err
+	}
+	projects, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	return collect(r.Context(), r.sb.read(), scanRelease, releasesIn+where, append([]any{string(projects), r.org.id}, args...)...)
+}
+
+// listReleases lists the newest first.
+func listReleases(r *request) (any, error) {
+	limit, offset, err := r.page(maxPage)
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.releases(`AND instr(lower(r.version), ?3)
+		GROUP BY r.id ORDER BY coalesce(r.released, r.created) DESC, r.id DESC LIMIT ?4 OFFSET ?5`, r.text("query"), limit+1, offset)
+	if err != nil {
+		return nil, err
+	}
+	return r.releasesJSON(cut(r, found, limit, offset))
+}
+
+// release looks up {version} of the path.
+func (r *request) release() (release, error) {
+	found, err := r.releases("AND r.version = ?3 GROUP BY r.id", r.PathValue("version"))
+	if err != nil {
+		return release{}, err
+	}
+	if len(found) == 0 {
+		return release{}, notFound()
+	}
+	return found[0], nil
+}
+
+func getRelease(r *request) (any, error) {
+	v, err := r.release()
+	if err != nil {
+		return nil, err
+	}
+	out, err := r.releasesJSON([]release{v})
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
+}
+
+// ofRelease answers for the commits and the deploys of a release: nothing that
+// SDKs send tells of any.
+func ofRelease(r *request) (any, error) {
+	limit, offset, err := r.page(maxPage)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := r.release(); err != nil {
+		return nil, err
+	}
+	return cut(r, []any{}, limit, offset), nil
+}
+
+// inProject says how a release went in a project.
+type inProject struct {
+	release, project, issues int64 // issues that were first seen in it
+}
+
+func scanInProject(rows *sql.Rows) (p inProject, err error) {
+	return p, rows.Scan(&p.release, &p.project, &p.issues)
+}
+
+func (r *request) releasesJSON(releases []release) ([]map[string]any, error) {
+	ids := make([]int64, len(releases))
+	for i, v := range releases {
+		ids[i] = v.id
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := collect(r.Context(), r.sb.read(), scanInProject, `WITH new AS MATERIALIZED (
+			SELECT i.project, i.first_release AS version, count(*) AS n FROM issue i JOIN project p ON p.id = i.project
+			WHERE p.org = ?2 AND i.first_release <> '' GROUP BY 1, 2)
+		SELECT rp.release, rp.project, coalesce(new.n, 0) FROM release_project rp JOIN release r ON r.id = rp.release
+		LEFT JOIN new ON new.project = rp.project AND new.version = r.version
+		WHERE rp.release IN (SELECT value FROM json_each(?1)) ORDER BY rp.release, rp.project`, string(list), r.org.id)
+	if err != nil {
+		return nil, err
+	}
+	projects, err := r.sb.projectsOf(r.Context(), r.org)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := r.projectIDs()
+	if err != nil {
+		return nil, err
+	}
+	return each(releases, func(v release) map[string]any { return v.json(seen, projects, asked) }), nil
+}
+
+// json names all projects of the release, and counts the issues in those that
+// were asked for.
+func (v release) json(seen []inProject, projects []project, asked []int64) map[string]any {
+	in, issues := []any{}, int64(0)
+	for _, s := range seen {
+		if s.release != v.id {
+			continue
+		}
+		if ref, ok := projectRef(projects, s.project).(map[string]any); ok {
+			ref["newGroups"] = s.issues
+			in = append(in, ref)
+			if slices.Contains(asked, s.project) {
+				issues += s.issues
+			}
+		}
+	}
+	short := shortVersion(v.version)
+	name := strings.TrimSuffix(strings.TrimSuffix(v.version, short), "@")
+	return map[string]any{
+		"id": strconv.FormatInt(v.id, 10), "version": v.version, "shortVersion": short, "status": "open",
+		"versionInfo": object{"package": orNil(name), "description": short, "version": object{"raw": short}},
+		"dateCreated": stamp(v.created), "dateReleased": stampOrNil(v.released), "firstEvent": stamp(v.first), "lastEvent": stamp(v.last),
+		"newGroups": issues, "projects": in, "ref": nil, "url": nil, "authors": []any{},
+		"commitCount": 0, "lastCommit": nil, "deployCount": 0, "lastDeploy": nil,
+	}
+}
+
+// shortVersion is a version without the name of what it is a version of.
+func shortVersion(version string) string { return version[strings.LastIndex(version, "@")+1:] }
