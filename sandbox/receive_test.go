@@ -6,16 +6,13 @@ import (
 	"compress/zlib"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/andybalholm/brotli"
-	"github.com/getsentry/sentry-go"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/klauspost/compress/zstd"
@@ -235,56 +232,5 @@ func TestReceive_EventID(t *testing.T) {
 		if diff := cmp.Diff(tt.stored, stored, cmpopts.EquateEmpty()); err != nil || diff != "" {
 			t.Errorf("%s: stored ids (-want +got), %v:\n%s", tt.reason, err, diff)
 		}
-	}
-}
-
-// TestReceive_SDK: a real SDK over a real connection.
-func TestReceive_SDK(t *testing.T) {
-	r := start(t, Options{Empty: true}).as(mara, reading...)
-	server := httptest.NewServer(http.StripPrefix("/sub", r.sb))
-	defer server.Close()
-	if err := r.sb.SetBaseURL(server.URL + "/sub"); err != nil {
-		t.Fatal(err)
-	}
-	r.clock.pass(time.Since(noon)) // the SDK's clock cannot be set
-	dsn, err := r.sb.DSN(t.Context(), "acme-outdoors", "checkout-api")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := sentry.NewClient(sentry.ClientOptions{Dsn: dsn, Release: "checkout-api@9", AttachStacktrace: true, EnableTracing: true, TracesSampleRate: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	hub := sentry.NewHub(client, sentry.NewScope())
-	hub.Scope().SetTag("shelf", "tents")
-	hub.AddBreadcrumb(&sentry.Breadcrumb{Message: "opened the shop"}, nil)
-	id := hub.CaptureException(errors.New("out of tents"))
-	span := sentry.StartTransaction(sentry.SetHubOnContext(t.Context(), hub), "GET /tents")
-	span.StartChild("db.query").Finish()
-	span.Finish()
-	if id == nil || !client.Flush(30*time.Second) {
-		t.Fatal("the SDK could not send")
-	}
-	defer client.Close()
-
-	issue := r.onlyIssue()
-	if !strings.Contains(issue.Title, "out of tents") || issue.Project.Slug != "checkout-api" {
-		t.Errorf("issue %+v", issue)
-	}
-	var ev struct {
-		Entries []struct{ Type string }
-		Tags    []struct{ Key, Value string }
-		Release struct{ Version string }
-	}
-	r.get("/organizations/acme-outdoors/issues/"+issue.ShortID+"/events/"+string(*id)+"/", &ev)
-	if len(ev.Entries) < 2 || ev.Entries[0].Type != "exception" || ev.Release.Version != "checkout-api@9" {
-		t.Errorf("event %+v", ev)
-	}
-	if got := len(r.issues("shelf:tents stack.function:*SDK*")); got != 1 {
-		t.Errorf("search by tag and frame finds %d issues", got)
-	}
-	var spans int
-	if err := r.sb.read().QueryRow("SELECT count(*) FROM item WHERE kind = 'span' AND attrs ->> '$.transaction' = 'GET /tents'").Scan(&spans); err != nil || spans != 2 {
-		t.Errorf("%d spans, %v; want the root and its child", spans, err)
 	}
 }

@@ -1,0 +1,256 @@
+package sandbox
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/getsentry/sentry-go"
+)
+
+// wire is a sandbox that SDKs reach over HTTP. It notes the types of what they
+// send, and fails the test when that is not taken.
+type wire struct {
+	*runner
+	dsn string
+
+	mu   sync.Mutex
+	sent map[string]bool
+}
+
+// startWire has the real clock: that of an SDK cannot be set.
+func startWire(t *testing.T, project string) *wire {
+	t.Helper()
+	sb, err := New(t.Context(), Options{Empty: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sb.Close() })
+	s := &wire{runner: (&runner{T: t, sb: sb}).as(mara, reading...), sent: map[string]bool{}}
+	server := httptest.NewServer(http.StripPrefix("/sub", s))
+	t.Cleanup(server.Close)
+	if err := sb.SetBaseURL(server.URL + "/sub"); err != nil {
+		t.Fatal(err)
+	}
+	if s.dsn, err = sb.DSN(t.Context(), "acme-outdoors", project); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *wire) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		s.Errorf("%s %s: %v", req.Method, req.URL.Path, err)
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	answer := s.send(req)
+	if answer.Code != http.StatusOK {
+		s.Errorf("%s %s = %d %s", req.Method, req.URL.Path, answer.Code, answer.Body)
+	}
+	if req.Method == http.MethodPost {
+		s.note(req.Header.Get("Content-Encoding"), body)
+	}
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	if _, err := w.Write(answer.Body.Bytes()); err != nil {
+		s.Errorf("answer: %v", err)
+	}
+}
+
+func (s *wire) note(encoding string, body []byte) {
+	plain, err := decoder(encoding, bytes.NewReader(body))
+	if err != nil {
+		s.Errorf("decode: %v", err)
+		return
+	}
+	raw, err := io.ReadAll(plain)
+	if err != nil {
+		s.Errorf("decode: %v", err)
+	}
+	env, err := parseEnvelope(raw)
+	if err != nil {
+		s.Errorf("parse: %v", err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, item := range env.items {
+		s.sent[item.kind] = true
+	}
+}
+
+func (s *wire) checkSent(kinds ...string) {
+	s.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, kind := range kinds {
+		if !s.sent[kind] {
+			s.Errorf("no %s was sent, but %v", kind, slices.Sorted(maps.Keys(s.sent)))
+		}
+	}
+}
+
+// only searches a dataset for what has to be there once.
+func (s *wire) only(dataset, query string, fields ...string) map[string]any {
+	s.Helper()
+	var out struct{ Data []map[string]any }
+	s.get("/organizations/acme-outdoors/events/?"+url.Values{"dataset": {dataset}, "query": {query}, "field": fields}.Encode(), &out)
+	if len(out.Data) != 1 {
+		s.Errorf("%s: %s finds %v, want one", dataset, query, out.Data)
+		return nil
+	}
+	return out.Data[0]
+}
+
+// checkBadDay looks for what testdata/sdks/shop.mjs tells, as a person would
+// who was told of it.
+func (s *wire) checkBadDay(id, release string) {
+	s.Helper()
+	found := s.issues("is:unresolved shelf:tents out of tents")
+	if len(found) != 1 || !strings.HasSuffix(found[0].Title, "out of tents") {
+		s.Fatalf("issues %+v, want one", found)
+	}
+	s.checkEvent(found[0].ShortID, id, release)
+
+	failure := s.only("errors", `environment:staging stack.function:*takeFromShelf`, "id", "trace")
+	span := s.only("spans", `span.op:db.query transaction:"GET /tents"`, "span.description", "trace", "release")
+	line := s.only("logs", `severity:warn "few tents"`, "message", "left", "trace", "environment")
+	if failure["id"] != id || span["span.description"] != "SELECT * FROM tents" || span["release"] != release ||
+		line["message"] != "few tents left" || line["left"] != 2.0 || line["environment"] != "staging" {
+		s.Errorf("error %v, span %v, log %v", failure, span, line)
+	}
+	if failure["trace"] != span["trace"] || line["trace"] != span["trace"] {
+		s.Errorf("error %v, span %v and log %v are not of one trace", failure, span, line)
+	}
+	s.only("spans", `is_transaction:true span.op:http.server`, "transaction")
+}
+
+// checkEvent reads the event's stack, breadcrumbs, tags and release.
+func (s *wire) checkEvent(issue, id, release string) {
+	s.Helper()
+	var ev struct {
+		Entries []struct {
+			Type string
+			Data struct {
+				Values []struct {
+					Message    string
+					Stacktrace struct{ Frames []struct{ Function string } }
+				}
+			}
+		}
+		Tags    []struct{ Key, Value string }
+		Release struct{ Version string }
+	}
+	s.get("/organizations/acme-outdoors/issues/"+issue+"/events/"+id+"/", &ev)
+	var frame, crumb bool
+	for _, entry := range ev.Entries {
+		for _, v := range entry.Data.Values {
+			crumb = crumb || entry.Type == "breadcrumbs" && v.Message == "opened the shop"
+			for _, f := range v.Stacktrace.Frames {
+				frame = frame || entry.Type == "exception" && strings.HasSuffix(f.Function, "takeFromShelf")
+			}
+		}
+	}
+	if !frame || !crumb || ev.Release.Version != release || !slices.Contains(ev.Tags, struct{ Key, Value string }{"shelf", "tents"}) {
+		s.Errorf("event %+v", ev)
+	}
+}
+
+func takeFromShelf(hub *sentry.Hub) *sentry.EventID {
+	return hub.CaptureException(errors.New("out of tents"))
+}
+
+// TestSDK_Go tells the day that testdata/sdks/shop.mjs tells. The SDK for Go
+// has no feedback.
+func TestSDK_Go(t *testing.T) {
+	s := startWire(t, "checkout-api")
+	client, err := sentry.NewClient(sentry.ClientOptions{Dsn: s.dsn, Release: "checkout-api@9", Environment: "staging",
+		AttachStacktrace: true, EnableTracing: true, TracesSampleRate: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	hub := sentry.NewHub(client, sentry.NewScope())
+	hub.Scope().SetTag("shelf", "tents")
+	hub.AddBreadcrumb(&sentry.Breadcrumb{Message: "opened the shop"}, nil)
+	span := sentry.StartTransaction(sentry.SetHubOnContext(t.Context(), hub), "GET /tents", sentry.WithOpName("http.server"))
+	span.StartChild("db.query", sentry.WithDescription("SELECT * FROM tents")).Finish()
+	sentry.NewLogger(span.Context()).Warn().Int("left", 2).Emit("few tents left")
+	meter := sentry.NewMeter(span.Context())
+	meter.Count("orders", 1)
+	meter.Gauge("tents", 2)
+	meter.Distribution("order.total", 240.5, sentry.WithUnit("euro"))
+	id := takeFromShelf(hub)
+	span.Finish()
+	checkIn := sentry.CheckIn{MonitorSlug: "count-tents", Status: sentry.CheckInStatusInProgress}
+	checkIn.ID = *hub.CaptureCheckIn(&checkIn, &sentry.MonitorConfig{Schedule: sentry.CrontabSchedule("0 3 * * *")})
+	checkIn.Status, checkIn.Duration = sentry.CheckInStatusError, 1500*time.Millisecond
+	hub.CaptureCheckIn(&checkIn, nil)
+	if id == nil || !client.Flush(30*time.Second) {
+		t.Fatal("the SDK could not send")
+	}
+	s.checkSent("event", "transaction", "log", "trace_metric", "check_in")
+	s.checkBadDay(string(*id), "checkout-api@9")
+}
+
+// TestSDK_JavaScript lets the SDKs for Node and for browsers tell it.
+func TestSDK_JavaScript(t *testing.T) {
+	if os.Getenv("ROUNDHOUSE_REAL_SDKS") == "" {
+		t.Skip("needs Chromium, Node and packages from npm: .ci/sdks installs them and runs this test")
+	}
+	pages := httptest.NewServer(http.FileServer(http.Dir(filepath.Join("testdata", "sdks"))))
+	defer pages.Close()
+	tests := []struct {
+		name string
+		args func(dsn string) []string
+		sent []string // beyond what all send
+	}{
+		{"Node10", func(dsn string) []string { return []string{"node.mjs", "sentry-node-10", dsn} }, []string{"transaction", "check_in"}},
+		{"Node11", func(dsn string) []string { return []string{"node.mjs", "sentry-node-11", dsn} }, []string{"span", "check_in"}},
+		{"Browser", func(dsn string) []string {
+			return []string{"browser.mjs", pages.URL + "/page.html?dsn=" + url.QueryEscape(dsn)}
+		}, []string{"span"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := startWire(t, "storefront")
+			id := node(t, tt.args(s.dsn)...)
+			s.checkSent(append(tt.sent, "event", "log", "trace_metric", "feedback", "session")...)
+			s.checkBadDay(id, "storefront@9")
+		})
+	}
+}
+
+// node runs a program of testdata/sdks with the Node that is installed there,
+// and returns the line it prints.
+func node(t *testing.T, args ...string) string {
+	t.Helper()
+	dir := filepath.Join("testdata", "sdks")
+	program, err := filepath.Abs(filepath.Join(dir, "node_modules", "node", "bin", "node"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir()) // Chromium writes there
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("node %s: %v\n%s\n%.4000s", args[0], err, out, stderr.String())
+	}
+	return strings.TrimSpace(string(out))
+}
