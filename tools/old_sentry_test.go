@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"roundhouse/sandbox"
 	"roundhouse/sentry"
 )
 
@@ -33,6 +34,63 @@ func canned(t *testing.T, org, project string, routes map[string]string) *user {
 	}
 	env := Env{Key: testKey(t, org, project), Sentry: client, ProjectID: "7"}
 	return &user{t, as(t.Context(), Inspect, Triage), env, Default().NewServer(env)}
+}
+
+// All tools do their work against a Sentry that lacks what is recent, and say of
+// an issue what it still tells.
+func TestOldSentry(t *testing.T) {
+	w := newWorldOf(t, sandbox.Old)
+	name := string(w.issueIn(outdoors, "storefront").ShortID)
+	for _, project := range []string{"", "storefront"} {
+		u := w.as(mara, outdoors, project)
+		wantAll(t, u.must("whoami", nil), `"email":"mara@example.test"`)
+		wantAll(t, u.must("search_issues", args{"query": "is:unresolved", "period": "90d"}), "## 1. ")
+		wantAll(t, u.must("search_events", args{"fields": []string{"title", "count()"}, "period": "90d"}), `"count()":`)
+		wantAll(t, u.must("search_events", args{"dataset": "spans", "period": "90d"}), `"span.op":`)
+		answer := u.must("get_sentry_resource", args{"resourceType": "issue", "resourceId": name})
+		wantAll(t, answer, "# Issue "+name, "**Status**: ", "### Error", "## Next steps")
+		for _, recent := range []string{"**Priority**", "**First release**", "<nil>"} {
+			if strings.Contains(answer, recent) {
+				t.Errorf("%s, of which Sentry says nothing:\n%s", recent, answer)
+			}
+		}
+		wantAll(t, u.must("update_issue", args{"issueId": name, "status": "resolved"}), "resolved")
+		wantAll(t, u.must("update_issue", args{"issueId": name, "status": "unresolved"}), "unresolved")
+	}
+	everything := w.as(mara, "", "")
+	wantAll(t, everything.must("find_organizations", nil), `"slug":"acme-outdoors"`, `"slug":"globex-labs"`)
+	wantAll(t, everything.must("find_projects", args{"organizationSlug": outdoors}), `"slug":"storefront"`)
+}
+
+// What is wrong with one organization is told there and does not reach another.
+func TestFailingSentry(t *testing.T) {
+	w := newWorld(t)
+	u := w.as(mara, "", "")
+	for reason, tt := range map[string]struct {
+		fault sandbox.Fault
+		want  string
+	}{
+		"rate limited":   {sandbox.Fault{RetryAfter: 600}, "**Rate limited**"},
+		"down":           {sandbox.Fault{Status: 503, RetryAfter: 600}, "HTTP 503"},
+		"a proxy's page": {sandbox.Fault{HTML: true}, "answers with HTML instead of JSON"},
+	} {
+		tt.fault.Org = outdoors
+		if err := w.sb.SetFaults(sandbox.Faults{Rules: []sandbox.Fault{tt.fault}}); err != nil {
+			t.Fatal(err)
+		}
+		for tool, a := range map[string]args{
+			"find_projects": {"organizationSlug": outdoors},
+			"search_issues": {"organizationSlug": outdoors},
+			"search_events": {"organizationSlug": outdoors},
+		} {
+			answer, isError := u.call(tool, a)
+			if !isError {
+				t.Errorf("%s, %s succeeds: %s", reason, tool, answer)
+			}
+			wantAll(t, answer, tt.want)
+		}
+		wantAll(t, u.must("find_projects", args{"organizationSlug": globex}), `"slug":"collector"`)
+	}
 }
 
 func TestSearchEvents_degrades(t *testing.T) {

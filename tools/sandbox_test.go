@@ -38,8 +38,13 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldOf(t, sandbox.Current)
+}
+
+func newWorldOf(t testing.TB, age sandbox.Age) *world {
+	t.Helper()
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	sb, err := sandbox.New(t.Context(), sandbox.Options{BaseURL: "http://sentry.test", Now: func() time.Time { return now }})
+	sb, err := sandbox.New(t.Context(), sandbox.Options{BaseURL: "http://sentry.test", Now: func() time.Time { return now }, Age: age})
 	if err != nil {
 		t.Fatal(err)
 	}
