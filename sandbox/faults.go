@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -59,6 +60,17 @@ type faultRule struct {
 	rand *rand.Rand
 	Seen int `json:"seen"` // requests that the rule is for
 	Hit  int `json:"hit"`  // those it did something to
+}
+
+// ReadFaults reads JSON. It refuses members that it does not know: a misspelt one
+// would widen a rule to every request.
+func ReadFaults(from io.Reader) (f Faults, err error) {
+	d := json.NewDecoder(from)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return f, fmt.Errorf("read sandbox faults: %w", err)
+	}
+	return f, nil
 }
 
 // SetFaults replaces what goes wrong from the next request on; the zero value
@@ -237,7 +249,11 @@ func (s *Sandbox) serveControl(w http.ResponseWriter, r *http.Request) bool {
 	case http.MethodGet:
 		s.writeFaults(w)
 	case http.MethodPut:
-		if err := s.readFaults(w, r); err != nil {
+		f, err := ReadFaults(http.MaxBytesReader(w, r.Body, maxRequestBody))
+		if err == nil {
+			err = s.SetFaults(f)
+		}
+		if err != nil {
 			writeJSON(w, http.StatusBadRequest, map[string]string{"detail": err.Error()})
 			return true
 		}
@@ -250,18 +266,6 @@ func (s *Sandbox) serveControl(w http.ResponseWriter, r *http.Request) bool {
 		writeJSON(w, http.StatusMethodNotAllowed, map[string]string{"detail": "Method \"" + r.Method + "\" not allowed."})
 	}
 	return true
-}
-
-// readFaults refuses members that it does not know: a misspelt one would widen
-// the rule to every request.
-func (s *Sandbox) readFaults(w http.ResponseWriter, r *http.Request) error {
-	var f Faults
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequestBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&f); err != nil {
-		return err
-	}
-	return s.SetFaults(f)
 }
 
 // writeFaults tells the rules and how often each has been met.
