@@ -108,6 +108,9 @@ func checkSandboxServe(c *config) error {
 	if !loopbackAddr(c.Addr) {
 		return fmt.Errorf("--addr %s is not on loopback: the sandbox lets anybody sign in as anybody", c.Addr)
 	}
+	if c.Age != "current" && c.Age != "old" {
+		return fmt.Errorf("--age %q is neither current nor old", c.Age)
+	}
 	return nil
 }
 

@@ -66,7 +66,7 @@ Without --sentry-url it runs against the embedded sandbox and needs no token.`,
 			summary: "serve the sandbox alone, as a Sentry of its own",
 			help: `Serves the Sentry-compatible sandbox without Roundhouse in front. Whoever reaches
 it can sign in as anybody, so it listens on loopback addresses only.`,
-			settings: join(shared, []string{"addr"}),
+			settings: join(shared, []string{"addr", "age", "faults", "control"}),
 			check:    checkSandboxServe,
 			run:      sandboxServe,
 		},

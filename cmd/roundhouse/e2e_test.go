@@ -55,10 +55,10 @@ func TestEmbedded(t *testing.T) {
 
 // startSandbox runs the sandbox as a process of its own, with Roundhouse
 // registered in it, and returns the environment to start Roundhouse with.
-func startSandbox(t *testing.T) map[string]string {
+func startSandbox(t *testing.T, flags ...string) map[string]string {
 	t.Helper()
 	data := t.TempDir()
-	url := startProcess(t, `URL\s+(\S+)`, "sandbox", "serve", "--addr", "127.0.0.1:0", "--data", data)
+	url := startProcess(t, `URL\s+(\S+)`, append([]string{"sandbox", "serve", "--addr", "127.0.0.1:0", "--data", data}, flags...)...)
 	var app strings.Builder
 	if err := run(t.Context(), []string{"sandbox", "app", "--data", data}, func(string) string { return "" }, nil, &app, io.Discard); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -17,7 +18,31 @@ func openSandboxFile(ctx context.Context, cfg *config, s streams) (*sandbox.Sand
 	if err != nil {
 		return nil, err
 	}
-	return sandbox.New(ctx, sandbox.Options{Path: filepath.Join(dir, "sandbox.db"), Logger: cfg.logger(s.err)})
+	o := sandbox.Options{Path: filepath.Join(dir, "sandbox.db"), Logger: cfg.logger(s.err), Control: cfg.Control}
+	if cfg.Age == "old" {
+		o.Age = sandbox.Old
+	}
+	return sandbox.New(ctx, o)
+}
+
+// setFaults makes go wrong what the file says.
+func setFaults(sb *sandbox.Sandbox, file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return usageError{fmt.Errorf("--faults: %w", err)}
+	}
+	defer f.Close()
+	faults, err := sandbox.ReadFaults(f)
+	if err == nil {
+		err = sb.SetFaults(faults)
+	}
+	if err != nil {
+		return usageError{fmt.Errorf("--faults %s: %w", file, err)}
+	}
+	return nil
 }
 
 // sandboxServe serves the sandbox as a process of its own, for Roundhouse to
@@ -33,6 +58,9 @@ func sandboxServe(ctx context.Context, cfg *config, s streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, sb.Close()) }()
+	if err := setFaults(sb, cfg.Faults); err != nil {
+		return err
+	}
 	url := "http://" + ln.Addr().String()
 	if err := sb.SetBaseURL(url); err != nil {
 		return err

@@ -36,6 +36,9 @@ type config struct {
 	SandboxUser string
 	Name        string
 	RedirectURI string
+	Age         string
+	Faults      string
+	Control     bool
 }
 
 const defaultAddr = "127.0.0.1:8080"
@@ -104,5 +107,14 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"redirect-uri": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.RedirectURI, "redirect-uri", "http://127.0.0.1/oauth/callback", "`URI` where sign-ins return to; on loopback any port matches")
+	},
+	"age": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Age, "age", "current", "`age` of the Sentry to answer like: current, or old, a self-hosted one that was never updated")
+	},
+	"faults": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Faults, "faults", "", "JSON `file` that says what goes wrong on purpose, such as {\"rules\":[{\"every\":10,\"status\":503}]}")
+	},
+	"control": func(fs *flag.FlagSet, c *config) {
+		fs.BoolVar(&c.Control, "control", false, "let programs on this machine change that, at /_sandbox/faults/ and without a token")
 	},
 }
