@@ -457,7 +457,7 @@ func TestPages_NoPage(t *testing.T) {
 	b := &browserFake{start(t, Options{}), map[string]*http.Cookie{}}
 	var pages []string
 	for _, path := range []string{
-		"/organizations/acme-outdoors/explore/traces/trace/0123456789abcdef0123456789abcdef/?project=51001",
+		"/organizations/acme-outdoors/explore/traces/?project=51001",
 		"/organizations/acme-outdoors/issues/", "/organizations/acme-outdoors/issues/1/events/0123456789abcdef0123456789abcdef/",
 		"/organizations/globex-labs/", "/organizations/nowhere", "/organizations/",
 	} {

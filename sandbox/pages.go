@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"embed"
 	"errors"
+	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -31,6 +32,8 @@ type page struct {
 	User    *User // who is signed in
 	Keys    []keyLine
 	Fault   string // title of an issue
+	Spans   []traceLine
+	Faults  []faultLink // those of a trace that no span has
 }
 
 type keyLine struct{ Org, Project, DSN string }
@@ -46,6 +49,8 @@ func (s *Sandbox) pageRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /login/{$}", s.signIn)
 	mux.HandleFunc("GET /organizations/{org}/issues/{issue}/{$}", s.showIssue)
 	mux.HandleFunc("GET /organizations/{org}/issues/{issue}", s.showIssue)
+	mux.HandleFunc("GET /organizations/{org}/explore/traces/trace/{trace}/{$}", s.showTrace)
+	mux.HandleFunc("GET /organizations/{org}/explore/traces/trace/{trace}", s.showTrace)
 	mux.HandleFunc("GET /organizations/", s.showNoPage)
 }
 
@@ -221,8 +226,9 @@ func (s *Sandbox) signIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, s.basePath()+"/", http.StatusSeeOther)
 }
 
-// showIssue is where the links that tools print lead to.
-func (s *Sandbox) showIssue(w http.ResponseWriter, hr *http.Request) {
+// showMember is where the links that tools print lead to: the page of an issue
+// or a trace, for members of its organization.
+func (s *Sandbox) showMember(w http.ResponseWriter, hr *http.Request, thing string, find func(*request) (page, error)) {
 	u, ok, err := s.signedIn(hr)
 	if err != nil {
 		s.renderError(w, hr, http.StatusInternalServerError, err)
@@ -230,23 +236,30 @@ func (s *Sandbox) showIssue(w http.ResponseWriter, hr *http.Request) {
 	}
 	if !ok {
 		s.render(w, hr, http.StatusUnauthorized, "message.html",
-			page{Title: "Sign in first", Message: "Issues are shown to members of their organization."})
+			page{Title: "Sign in first", Message: "Issues and traces are shown to members of their organization."})
 		return
 	}
 	r := &request{Request: hr, sb: s, user: u, header: w.Header()}
-	var is issue
+	var p page
 	if err = r.resolve(); err == nil {
-		is, err = r.issue()
+		p, err = find(r)
 	}
 	var ae *apiError
 	switch {
 	case errors.As(err, &ae):
-		s.renderError(w, hr, http.StatusNotFound, errors.New("there is no such issue, or you may not see it"))
+		s.renderError(w, hr, http.StatusNotFound, fmt.Errorf("there is no such %s, or you may not see it", thing))
 	case err != nil:
 		s.renderError(w, hr, http.StatusInternalServerError, err)
 	default:
-		s.render(w, hr, http.StatusOK, "issue.html", page{Title: is.short, Fault: is.title})
+		s.render(w, hr, http.StatusOK, thing+".html", p)
 	}
+}
+
+func (s *Sandbox) showIssue(w http.ResponseWriter, hr *http.Request) {
+	s.showMember(w, hr, "issue", func(r *request) (page, error) {
+		is, err := r.issue()
+		return page{Title: is.short, Fault: is.title}, err
+	})
 }
 
 // showNoPage answers a link that would lead to one of Sentry's other pages. It
