@@ -138,6 +138,24 @@ func (s *wire) checkBadDay(id, release string) {
 	s.only("spans", `is_transaction:true span.op:http.server`, "transaction")
 }
 
+// checkRun looks for the cron job of the day.
+func (s *wire) checkRun() {
+	s.Helper()
+	var monitors []struct{ Slug string }
+	s.get("/organizations/acme-outdoors/monitors/?query=tents", &monitors)
+	if len(monitors) != 1 || monitors[0].Slug != "count-tents" {
+		s.Fatalf("monitors %+v, want count-tents", monitors)
+	}
+	var runs []struct {
+		Status, Environment string
+		Duration            int
+	}
+	s.get("/organizations/acme-outdoors/monitors/count-tents/checkins/", &runs)
+	if len(runs) != 1 || runs[0].Status != "error" || runs[0].Environment != "staging" || runs[0].Duration != 1500 {
+		s.Errorf("check-ins %+v, want one that failed after 1.5 s", runs)
+	}
+}
+
 // checkEvent reads the event's stack, breadcrumbs, tags and release.
 func (s *wire) checkEvent(issue, id, release string) {
 	s.Helper()
@@ -204,6 +222,7 @@ func TestSDK_Go(t *testing.T) {
 	}
 	s.checkSent("event", "transaction", "log", "trace_metric", "check_in")
 	s.checkBadDay(string(*id), "checkout-api@9")
+	s.checkRun()
 }
 
 // TestSDK_JavaScript lets the SDKs for Node and for browsers tell it.
@@ -230,6 +249,9 @@ func TestSDK_JavaScript(t *testing.T) {
 			id := node(t, tt.args(s.dsn)...)
 			s.checkSent(append(tt.sent, "event", "log", "trace_metric", "feedback", "session")...)
 			s.checkBadDay(id, "storefront@9")
+			if slices.Contains(tt.sent, "check_in") {
+				s.checkRun()
+			}
 		})
 	}
 }

@@ -27,6 +27,7 @@ export async function badDay(Sentry) {
   if (Sentry.captureCheckIn) {
     const monitor = { monitorSlug: "count-tents" };
     const checkInId = Sentry.captureCheckIn({ ...monitor, status: "in_progress" }, { schedule: { type: "crontab", value: "0 3 * * *" } });
+    await Sentry.flush(30_000); // at once, the end may overtake the beginning
     Sentry.captureCheckIn({ ...monitor, checkInId, status: "error", duration: 1.5 });
   }
   Sentry.captureFeedback({ name: "Ann", email: "ann@example.test", message: "I wanted a tent", associatedEventId: id });
