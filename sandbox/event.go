@@ -11,7 +11,8 @@ import (
 	"roundhouse/sandbox/query"
 )
 
-// event is a stored error with its normalized body.
+// event is a stored error or feedback, which are all that issues are made of,
+// with its normalized body.
 type event struct {
 	id   string
 	ts   float64
@@ -52,14 +53,18 @@ func listIssueEvents(r *request) (any, error) {
 	if !ok {
 		return nil, badRequest("sort must be timestamp or -timestamp")
 	}
-	cond, err := query.ParseEvents("errors", r.URL.Query().Get("query"), env)
+	dataset := "errors"
+	if is.category == "feedback" {
+		dataset = "issuePlatform"
+	}
+	cond, err := query.ParseEvents(dataset, r.URL.Query().Get("query"), env)
 	if err != nil {
 		return nil, badQuery(err)
 	}
 	where, args := cond.SQL()
 	args = append(args, is.id, limit+1, offset)
 	events, err := collect(r.Context(), r.sb.read(), scanEvent, "SELECT "+eventColumns+" WHERE ("+where+
-		") AND it.kind = 'error' AND it.issue = ? ORDER BY it.ts "+order+", it.id "+order+" LIMIT ? OFFSET ?", args...)
+		") AND it.issue = ? ORDER BY it.ts "+order+", it.id "+order+" LIMIT ? OFFSET ?", args...)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +99,7 @@ func getIssueEvent(r *request) (any, error) {
 		where, args = "AND it.event_id = ?", append(args, id)
 	}
 	var ev event
-	row := r.sb.read().QueryRowContext(r.Context(), "SELECT "+eventColumns+" WHERE it.issue = ? AND it.kind = 'error' "+where+" LIMIT 1", args...)
+	row := r.sb.read().QueryRowContext(r.Context(), "SELECT "+eventColumns+" WHERE it.issue = ? "+where+" LIMIT 1", args...)
 	if err := ev.scan(row.Scan); err != nil {
 		return nil, orNotFound(err)
 	}
@@ -107,8 +112,8 @@ func getIssueEvent(r *request) (any, error) {
 func (r *request) neighbors(out map[string]any, is issue, ev event) error {
 	var before, after sql.NullString
 	err := r.sb.read().QueryRowContext(r.Context(), `SELECT
-		(SELECT event_id FROM item WHERE issue = ?1 AND kind = 'error' AND (ts, event_id) < (?2, ?3) ORDER BY ts DESC, event_id DESC LIMIT 1),
-		(SELECT event_id FROM item WHERE issue = ?1 AND kind = 'error' AND (ts, event_id) > (?2, ?3) ORDER BY ts, event_id LIMIT 1)`,
+		(SELECT event_id FROM item WHERE issue = ?1 AND (ts, event_id) < (?2, ?3) ORDER BY ts DESC, event_id DESC LIMIT 1),
+		(SELECT event_id FROM item WHERE issue = ?1 AND (ts, event_id) > (?2, ?3) ORDER BY ts, event_id LIMIT 1)`,
 		is.id, ev.ts, ev.id).Scan(&before, &after)
 	out["previousEventID"], out["nextEventID"] = orNil(before.String), orNil(after.String)
 	return err
@@ -148,7 +153,7 @@ func (ev event) details() map[string]any {
 	received, _ := number(b["received"])
 	out := map[string]any{
 		"entries": entries(b), "contexts": orEmpty(b["contexts"]), "context": orEmpty(b["extra"]), "sdk": b["sdk"], "dateReceived": stamp(received),
-		"errors": []any{}, "metadata": object{"title": title(b)}, "fingerprints": []string{group(b).hash}, "release": nil, "dist": orNil(text(b["dist"])),
+		"errors": []any{}, "metadata": meta(b), "fingerprints": []string{group(b).hash}, "release": nil, "dist": orNil(text(b["dist"])),
 		"occurrence": nil, "packages": orEmpty(b["modules"]),
 	}
 	if version := text(b["release"]); version != "" {

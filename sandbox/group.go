@@ -46,6 +46,9 @@ func group(ev object) grouping {
 }
 
 func fingerprint(ev object) []string {
+	if isFeedback(ev) { // each is an issue
+		return []string{"feedback", text(ev["event_id"])}
+	}
 	given, _ := ev["fingerprint"].([]any)
 	if len(given) == 0 {
 		return defaultParts(ev)
@@ -165,8 +168,12 @@ func firstLine(s string) string {
 	return strings.TrimSpace(line)
 }
 
-// eventType is "error" for what has a real exception, "default" for a message.
+// eventType is "error" for what has a real exception, "default" for a message,
+// "generic" for feedback.
 func eventType(ev object) string {
+	if isFeedback(ev) {
+		return "generic"
+	}
 	if hasRealException(objects(ev["exception"])) {
 		return "error"
 	}
@@ -183,6 +190,9 @@ func mainException(ev object) object {
 }
 
 func title(ev object) string {
+	if isFeedback(ev) {
+		return clip("User Feedback: "+firstLine(textAt(ev, "contexts", "feedback", "message")), maxTitleRunes)
+	}
 	e := mainException(ev)
 	if kind, value := text(e["type"]), firstLine(text(e["value"])); eventType(ev) == "error" && kind+value != "" {
 		if kind == "" || value == "" {

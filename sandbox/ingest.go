@@ -46,7 +46,7 @@ func (b *batch) ingest(env *envelope) (string, error) {
 }
 
 // kept are the types that are stored.
-var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "check_in": true}
+var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "check_in": true, "feedback": true, "user_report": true}
 
 // item stores an item and returns the id of what is an event.
 func (b *batch) item(envelopeID string, item envelopeItem) (id string, err error) {
@@ -54,7 +54,7 @@ func (b *batch) item(envelopeID string, item envelopeItem) (id string, err error
 		return "", refuse(http.StatusRequestEntityTooLarge, "the %s item is larger than %d bytes", item.kind, maxItem)
 	}
 	switch item.kind {
-	case "event", "transaction":
+	case "event", "transaction", "feedback":
 		ev, err := parseObject(item.payload)
 		if err != nil {
 			return "", &badPayload{err}
@@ -62,14 +62,19 @@ func (b *batch) item(envelopeID string, item envelopeItem) (id string, err error
 		if id, err = idOf(ev, envelopeID); err != nil {
 			return "", &badPayload{err}
 		}
-		if item.kind == "event" {
-			return id, b.event(id, ev)
+		switch item.kind {
+		case "transaction":
+			return id, b.transaction(id, ev)
+		case "feedback":
+			return id, b.feedback(id, ev)
 		}
-		return id, b.transaction(id, ev)
+		return id, b.event(id, ev)
 	case "span":
 		return "", b.spans(item.payload)
 	case "log":
 		return "", b.logs(item.payload)
+	case "user_report":
+		return "", b.userReport(item.payload)
 	case "check_in":
 		if id, err = b.checkIn(item.payload); errors.Is(err, errNoMonitor) {
 			return "", nil
@@ -98,7 +103,7 @@ func (b *batch) prepare(id string, ev object) {
 
 func (b *batch) event(id string, ev object) error {
 	var known bool
-	err := b.tx.QueryRowContext(b.ctx, "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND project = ? AND kind = 'error')",
+	err := b.tx.QueryRowContext(b.ctx, "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND project = ? AND issue IS NOT NULL)",
 		id, b.project.id).Scan(&known)
 	if err != nil || known { // SDKs send again what they think was lost
 		return err
@@ -112,7 +117,7 @@ func (b *batch) event(id string, ev object) error {
 		return fmt.Errorf("issue: %w", err)
 	}
 	trace := asObject(at(ev, "contexts", "trace"))
-	row := item{kind: "error", issue: issueID, event: id, ts: timestamp(ev), attrs: errorAttrs(ev), body: ev,
+	row := item{kind: itemKind(ev), issue: issueID, event: id, ts: timestamp(ev), attrs: errorAttrs(ev), body: ev,
 		trace: firstText(hexID(trace["trace_id"], 32), hexID(b.trace["trace_id"], 32)), span: hexID(trace["span_id"], 16)}
 	return b.insert(row)
 }

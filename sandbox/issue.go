@@ -41,7 +41,7 @@ const issueFields = `i.id, i.project, i.short, i.title, i.culprit, i.type, i.cat
 // issueColumns count the users from the events, so there is no counter to
 // drift; it takes time, and ingest does without.
 const issueColumns = issueFields + `,
-	(SELECT count(DISTINCT u.attrs ->> '$.user') FROM item u WHERE u.issue = i.id AND u.kind = 'error'),
+	(SELECT count(DISTINCT u.attrs ->> '$.user') FROM item u WHERE u.issue = i.id),
 	coalesce((SELECT fr.created FROM release fr JOIN project fp ON fp.org = fr.org WHERE fp.id = i.project AND fr.version = i.first_release), 0)`
 
 func (i *issue) scan(scan func(...any) error) error {
@@ -84,8 +84,8 @@ func (b *batch) newIssue(ev object, g grouping) (int64, error) {
 	ts, level := timestamp(ev), text(ev["level"])
 	res, err := b.tx.ExecContext(b.ctx, `INSERT INTO issue(project, short, hash, parts, title, culprit, type, category, issue_type, level, platform,
 			status, substatus, meta, first_seen, last_seen, count, first_release, priority)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'error', 'error', ?, ?, 'unresolved', 'new', ?, ?, ?, 1, ?, ?)`,
-		b.project.id, shortID(b.project.slug, n), g.hash, parts, title(ev), culprit(ev), eventType(ev), level, text(ev["platform"]),
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?, ?, 'unresolved', 'new', ?, ?, ?, 1, ?, ?)`,
+		b.project.id, shortID(b.project.slug, n), g.hash, parts, title(ev), culprit(ev), eventType(ev), itemKind(ev), level, text(ev["platform"]),
 		metaJSON(ev), ts, ts, text(ev["release"]), priority(level))
 	if err != nil {
 		return 0, err
@@ -113,8 +113,11 @@ func priority(level string) string {
 	return "low"
 }
 
-// metaJSON is what lists show of an issue besides its title.
-func metaJSON(ev object) string {
+// meta is what lists show of an issue besides its title.
+func meta(ev object) object {
+	if isFeedback(ev) {
+		return feedbackMeta(ev)
+	}
 	meta := object{"title": title(ev)}
 	if e := mainException(ev); eventType(ev) == "error" {
 		meta["type"], meta["value"] = text(e["type"]), clip(text(e["value"]), 1024)
@@ -123,7 +126,11 @@ func metaJSON(ev object) string {
 			meta["filename"], meta["function"] = text(top["filename"]), text(top["function"])
 		}
 	}
-	raw, err := json.Marshal(meta)
+	return meta
+}
+
+func metaJSON(ev object) string {
+	raw, err := json.Marshal(meta(ev))
 	if err != nil {
 		return "{}"
 	}
@@ -193,7 +200,7 @@ func (b *batch) endIgnore(is issue, ts float64) error {
 		}
 		var seen float64
 		// The event at hand is not stored yet: it is the one more.
-		err := b.tx.QueryRowContext(b.ctx, "SELECT "+c.count+" FROM item WHERE issue = ? AND kind = 'error' AND ts > ?", is.id, from).Scan(&seen)
+		err := b.tx.QueryRowContext(b.ctx, "SELECT "+c.count+" FROM item WHERE issue = ? AND ts > ?", is.id, from).Scan(&seen)
 		if err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ func (s *Sandbox) issueRoutes(reg func(pattern, scope string, h handler)) {
 	reg("GET "+one+"/activities/", "event:read", listActivities)
 	reg("GET "+one+"/notes/", "event:read", listNotes)
 	reg("POST "+one+"/notes/", "event:write", addNote)
+	reg("GET "+one+"/user-reports/", "event:read", listUserReports)
 	reg("GET "+one+"/external-issues/", "event:read", ofIssue([]any{}))
 	reg("GET "+one+"/autofix/", "event:read", ofIssue(map[string]any{"autofix": nil}))
 }
@@ -100,6 +101,9 @@ func listIssues(r *request) (any, error) {
 		return nil, badQuery(err)
 	}
 	where, args := cond.SQL()
+	if !asksForFeedback(text) {
+		where = "(" + where + ") AND i.category <> 'feedback'"
+	}
 	// The organization is asked for again: no search text may reach beyond it.
 	args = append(args, r.org.id, limit+1, offset)
 	// The page is cut first, or the users of every issue found would be counted.
@@ -217,7 +221,7 @@ func issueTag(r *request) (any, error) {
 		return map[string]any{"value": value, "name": value, "count": count, "firstSeen": stamp(first), "lastSeen": stamp(last)}, err
 	}
 	path := `$."` + key + `"`
-	const from = " FROM item WHERE issue = ? AND kind = 'error' AND json_type(attrs, ?) IN ('text', 'integer', 'real', 'true', 'false')"
+	const from = " FROM item WHERE issue = ? AND json_type(attrs, ?) IN ('text', 'integer', 'real', 'true', 'false')"
 	top, err := collect(r.Context(), r.sb.read(), scan, "SELECT CAST(attrs ->> ? AS TEXT), count(*), min(ts), max(ts)"+from+
 		" GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?", path, is.id, path, maxTagValues)
 	if err != nil {

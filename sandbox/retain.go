@@ -20,7 +20,7 @@ const (
 )
 
 // itemKinds are all kinds of items that are stored.
-var itemKinds = []string{"error", "log", "span", "transaction"}
+var itemKinds = []string{"error", "feedback", "log", "span", "transaction"}
 
 // arrive notes that items were stored and has old ones deleted when that is
 // due. What one pass did not get to is owed and done by those after it.
@@ -53,9 +53,9 @@ func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx) error {
 	ended := map[int64]bool{} // issues of deleted items; 0: of none
 	deleted := false
 	for _, project := range projects {
-		n, err := s.retainCheckIns(ctx, tx, project)
+		n, err := s.retainOthers(ctx, tx, project)
 		if err != nil {
-			return fmt.Errorf("delete old check-ins: %w", err)
+			return err
 		}
 		deleted = deleted || n > 0
 		for _, kind := range itemKinds {
@@ -93,6 +93,29 @@ func endIssue(ctx context.Context, tx *sql.Tx, id int64) error {
 	}
 	_, err := tx.ExecContext(ctx, "DELETE FROM issue WHERE id = ?1 AND "+over, id)
 	return err
+}
+
+// retainOthers deletes what is old or too much and not an item.
+func (s *Sandbox) retainOthers(ctx context.Context, tx *sql.Tx, project int64) (deleted int64, err error) {
+	for _, f := range []func(context.Context, *sql.Tx, int64) (int64, error){s.retainCheckIns, s.retainReports} {
+		n, err := f(ctx, tx, project)
+		if err != nil {
+			return 0, fmt.Errorf("delete old records: %w", err)
+		}
+		deleted += n
+	}
+	return deleted, nil
+}
+
+// retainReports deletes user reports as items are.
+func (s *Sandbox) retainReports(ctx context.Context, tx *sql.Tx, project int64) (int64, error) {
+	res, err := tx.ExecContext(ctx, `DELETE FROM feedback WHERE project = ?1 AND (ts < ?2 OR
+		id IN (SELECT id FROM feedback WHERE project = ?1 ORDER BY ts DESC LIMIT ?3 OFFSET ?4))`,
+		project, seconds(s.now().Add(-keepFor)), retainBatch, s.keep)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }
 
 // retainCheckIns deletes check-ins as items are, and monitors with their last.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"roundhouse/sandbox/seed"
@@ -66,15 +67,21 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 			}
 		}
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO seeding(at, item, activity, checkin) VALUES (?, "+newestRows+")", seconds(now))
+	_, err := tx.ExecContext(ctx, "INSERT INTO seeding(at, "+strings.Join(growing, ", ")+") VALUES (?, "+newestRows()+")", seconds(now))
 	return err
 }
 
-// newestRows grow with everything that anybody sends or changes: what is sent
-// is an item or a check-in, and what a person does to an issue leaves an
-// activity.
-const newestRows = `(SELECT coalesce(max(id), 0) FROM item), (SELECT coalesce(max(id), 0) FROM activity),
-	(SELECT coalesce(max(id), 0) FROM checkin)`
+// growing are the tables of which one at least gets a row by whatever anybody
+// sends or changes: what a person does to an issue leaves an activity.
+var growing = []string{"item", "activity", "checkin", "feedback"}
+
+func newestRows() string {
+	newest := make([]string, len(growing))
+	for i, table := range growing {
+		newest[i] = "(SELECT coalesce(max(id), 0) FROM " + table + ")"
+	}
+	return strings.Join(newest, ", ")
+}
 
 // seeding is what is left of the seed.
 type seeding struct {
@@ -85,7 +92,8 @@ type seeding struct {
 
 func seedState(ctx context.Context, tx *sql.Tx) (s seeding, err error) {
 	var at float64
-	err = tx.QueryRowContext(ctx, "SELECT at, (item, activity, checkin) = ("+newestRows+"), NOT EXISTS (SELECT 1 FROM item UNION ALL SELECT 1 FROM checkin) FROM seeding").
+	err = tx.QueryRowContext(ctx, "SELECT at, ("+strings.Join(growing, ", ")+") = ("+newestRows()+`),
+		NOT EXISTS (SELECT 1 FROM item UNION ALL SELECT 1 FROM checkin UNION ALL SELECT 1 FROM feedback) FROM seeding`).
 		Scan(&at, &s.untouched, &s.gone)
 	if errors.Is(err, sql.ErrNoRows) {
 		return seeding{}, nil
@@ -112,7 +120,7 @@ func (s *Sandbox) renewSeed(ctx context.Context, tx *sql.Tx) error {
 		return nil
 	}
 	// In this order: each refers to the next.
-	for _, table := range []string{"checkin", "monitor", "activity", "item", "issue", "release_project", "release", "seeding"} {
+	for _, table := range []string{"feedback", "checkin", "monitor", "activity", "item", "issue", "release_project", "release", "seeding"} {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
 	firstSchema   = 2          // of schema.sql; what came later is in upgrades, which a new file goes through as well
-	schemaVersion = 3
+	schemaVersion = 4
 	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
@@ -29,11 +29,15 @@ var schema string
 //go:embed monitor.sql
 var monitorSchema string
 
+//go:embed feedback.sql
+var feedbackSchema string
+
 // upgrades lead from each older schema to the next. The seed of a file of
 // schema 1 cannot be told from what was added to it, so it is never renewed.
 var upgrades = map[int]string{
 	1: "CREATE TABLE seeding(at REAL NOT NULL, item INTEGER NOT NULL, activity INTEGER NOT NULL)",
 	2: monitorSchema,
+	3: feedbackSchema,
 }
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews

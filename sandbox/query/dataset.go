@@ -63,6 +63,9 @@ var errorEvents = &dataset{
 	},
 }
 
+// feedback is what makes up issues without an error.
+var feedback = &dataset{name: "issuePlatform", kind: "feedback", text: errorEvents.text, columns: errorEvents.columns}
+
 var spans = &dataset{
 	name: "spans", kind: "span",
 	text:     []string{"span.description", "span.name"},
@@ -101,8 +104,9 @@ var logs = &dataset{
 
 var datasets = map[string]*dataset{
 	"errors": errorEvents, "discover": errorEvents,
-	"spans": spans,
-	"logs":  logs, "ourlogs": logs,
+	"issuePlatform": feedback,
+	"spans":         spans,
+	"logs":          logs, "ourlogs": logs,
 }
 
 func findDataset(name string) (*dataset, error) {

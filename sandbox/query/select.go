@@ -204,7 +204,7 @@ func (c compiler) fields(names []string) ([]field, error) {
 		all = append(all, f)
 	}
 	// Whoever shows an issue's short id wants to link to it.
-	if slices.Contains(names, "issue") && !slices.Contains(names, "issue.id") && c.data == errorEvents {
+	if slices.Contains(names, "issue") && !slices.Contains(names, "issue.id") && (c.data == errorEvents || c.data == feedback) {
 		f, err := c.field("issue.id")
 		if err != nil {
 			return nil, err

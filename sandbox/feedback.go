@@ -1,0 +1,124 @@
+package sandbox
+
+import (
+	"database/sql"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxComment = 4096
+	maxContact = 200
+)
+
+// isFeedback tells what a user wrote from what went wrong. Grouping and titles
+// differ.
+func isFeedback(ev object) bool {
+	return text(ev["type"]) == "feedback" && textAt(ev, "contexts", "feedback", "message") != ""
+}
+
+// itemKind of an event is also the category of its issue.
+func itemKind(ev object) string {
+	if isFeedback(ev) {
+		return "feedback"
+	}
+	return "error"
+}
+
+// feedback stores what a user wrote as an issue of its own, and as a report on
+// the event that it is about, if any.
+func (b *batch) feedback(id string, ev object) error {
+	said := asObject(at(ev, "contexts", "feedback"))
+	comment := clip(strings.TrimSpace(text(said["message"])), maxComment)
+	if comment == "" {
+		return &badPayload{errors.New("no message in contexts.feedback")}
+	}
+	name, email := clip(text(said["name"]), maxContact), clip(text(said["contact_email"]), maxContact)
+	said["message"], said["name"], said["contact_email"] = comment, name, email
+	ev["type"], ev["message"] = "feedback", comment
+	ev["level"] = firstText(text(ev["level"]), "info")
+	if asObject(ev["user"]) == nil && email != "" {
+		ev["user"] = object{"email": email, "name": name}
+	}
+	if about := hexID(said["associated_event_id"], 32); about != "" {
+		if err := b.report(about, name, email, comment); err != nil {
+			return err
+		}
+	}
+	return b.event(id, ev)
+}
+
+func feedbackMeta(ev object) object {
+	said := asObject(at(ev, "contexts", "feedback"))
+	return object{
+		"title": title(ev), "value": clip(text(said["message"]), 1024), "message": said["message"], "name": orNil(text(said["name"])),
+		"contact_email": orNil(text(said["contact_email"])), "source": orNil(text(said["source"])),
+		"associated_event_id": orNil(text(said["associated_event_id"])),
+	}
+}
+
+// userReport stores what a user wrote about an event, in the older form.
+func (b *batch) userReport(payload []byte) error {
+	o, err := parseObject(payload)
+	if err != nil {
+		return &badPayload{err}
+	}
+	about, comment := hexID(o["event_id"], 32), clip(strings.TrimSpace(text(o["comments"])), maxComment)
+	if about == "" || comment == "" {
+		return &badPayload{errors.New("a user report needs an event_id of 32 hex digits, and comments")}
+	}
+	return b.report(about, clip(text(o["name"]), maxContact), clip(text(o["email"]), maxContact), comment)
+}
+
+func (b *batch) report(event, name, email, comment string) error {
+	_, err := b.tx.ExecContext(b.ctx, "INSERT INTO feedback(project, event_id, name, email, comments, ts) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		b.project.id, event, scrubText(name), email, scrubText(comment), seconds(b.received))
+	b.stored++
+	return err
+}
+
+// asksForFeedback: like Sentry, a search shows feedback only when it names
+// categories or types of issues, or one issue.
+func asksForFeedback(search string) bool {
+	search = strings.ToLower(search)
+	for _, key := range []string{"issue.category:", "issue.type:", "issue:", "issue.id:"} {
+		if strings.Contains(search, key) {
+			return true
+		}
+	}
+	return false
+}
+
+type userReport struct {
+	id                    int64
+	event, name, email, c string
+	ts                    float64
+}
+
+func listUserReports(r *request) (any, error) {
+	is, err := r.issue()
+	if err != nil {
+		return nil, err
+	}
+	limit, offset, err := r.page(maxPage)
+	if err != nil {
+		return nil, err
+	}
+	all, err := collect(r.Context(), r.sb.read(), func(rows *sql.Rows) (u userReport, err error) {
+		return u, rows.Scan(&u.id, &u.event, &u.name, &u.email, &u.c, &u.ts)
+	}, `SELECT f.id, f.event_id, f.name, f.email, f.comments, f.ts FROM feedback f WHERE f.project = ?1
+			AND EXISTS (SELECT 1 FROM item WHERE event_id = f.event_id AND project = ?1 AND issue = ?2)
+		ORDER BY f.ts DESC, f.id DESC LIMIT ?3 OFFSET ?4`, is.project, is.id, limit+1, offset)
+	if err != nil {
+		return nil, err
+	}
+	return each(cut(r, all, limit, offset), userReport.json), nil
+}
+
+func (u userReport) json() map[string]any {
+	return map[string]any{
+		"id": strconv.FormatInt(u.id, 10), "eventID": u.event, "name": orNil(u.name), "email": orNil(u.email), "comments": u.c,
+		"dateCreated": stamp(u.ts), "user": nil, "event": object{"id": u.event, "eventID": u.event},
+	}
+}
