@@ -24,6 +24,9 @@
 // all but the newest 20,000: at open, hourly, and after every 2,000 items that
 // arrive. An issue goes with its last event. Its count does not go down before.
 //
+// For tests and load runs it can fail on purpose, see Faults, and answer like a
+// Sentry that was never updated, see Age.
+//
 // There are no passwords. Whoever can reach the sign-in page can sign in as any
 // user, so the sandbox belongs on loopback or behind something that asks who is
 // there.

@@ -40,10 +40,10 @@ type Fault struct {
 	Every       int     `json:"every,omitempty"`       // each nth
 
 	DelayMS    int  `json:"delayMs,omitempty"`
-	Status     int  `json:"status,omitempty"`     // 4xx or 5xx; with HTML also 200
+	Status     int  `json:"status,omitempty"`     // 4xx or 5xx; with HTML or Drop also 200
 	RetryAfter int  `json:"retryAfter,omitempty"` // seconds; without a Status it is 429
 	HTML       bool `json:"html,omitempty"`       // the body is a page, as of a proxy in front; without a Status it is 200
-	Drop       bool `json:"drop,omitempty"`       // the connection ends without an answer: a panic with http.ErrAbortHandler, for the HTTP server to catch
+	Drop       bool `json:"drop,omitempty"`       // the connection ends without an answer, or with a Status in the middle of it: a panic with http.ErrAbortHandler, for the HTTP server to catch
 }
 
 // faultPlan is faults at work.
@@ -97,7 +97,7 @@ func (f Fault) check() (*http.ServeMux, error) {
 		return nil, errors.New("give a probability up to 1 or every nth, not both")
 	case f.DelayMS < 0 || f.DelayMS > int(maxFaultDelay.Milliseconds()):
 		return nil, fmt.Errorf("the delay is not between 0 and %s", maxFaultDelay)
-	case f.RetryAfter < 0 || f.Status != 0 && (f.Status < 400 || f.Status > 599) && !(f.Status == http.StatusOK && f.HTML):
+	case f.RetryAfter < 0 || f.Status != 0 && (f.Status < 400 || f.Status > 599) && !(f.Status == http.StatusOK && (f.HTML || f.Drop)):
 		return nil, fmt.Errorf("no error has the status %d", f.Status)
 	case f.DelayMS == 0 && !f.answers():
 		return nil, errors.New("it does nothing")
@@ -215,9 +215,25 @@ func pause(ctx context.Context, d time.Duration) {
 
 func (f *Fault) write(w http.ResponseWriter, r *http.Request) {
 	if f.Drop {
-		panic(http.ErrAbortHandler)
+		if f.Status == 0 {
+			panic(http.ErrAbortHandler)
+		}
+		w = half{w}
 	}
-	h := w.Header()
+	f.writeHeader(w.Header(), r)
+	f.writeBody(w)
+}
+
+// half ends the connection in the middle of the body, which is one Write.
+type half struct{ http.ResponseWriter }
+
+func (h half) Write(b []byte) (int, error) {
+	h.ResponseWriter.Write(b[:len(b)/2])
+	http.NewResponseController(h.ResponseWriter).Flush() // or it would not be sent
+	panic(http.ErrAbortHandler)
+}
+
+func (f *Fault) writeHeader(h http.Header, r *http.Request) {
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
@@ -227,11 +243,15 @@ func (f *Fault) write(w http.ResponseWriter, r *http.Request) {
 			h.Set("X-Sentry-Rate-Limits", strconv.Itoa(f.RetryAfter)+"::organization")
 		}
 	}
+}
+
+func (f *Fault) writeBody(w http.ResponseWriter) {
 	what := strings.TrimSpace(strconv.Itoa(f.Status) + " " + http.StatusText(f.Status))
 	if !f.HTML {
 		writeJSON(w, f.Status, map[string]string{"detail": what + ", as the sandbox was told to answer"})
 		return
 	}
+	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(f.Status)

@@ -152,6 +152,19 @@ func TestFaults_drop(t *testing.T) {
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("another path: %s", resp.Status)
 	}
+
+	for _, f := range []Fault{{Drop: true, Status: 200}, {Drop: true, Status: 200, HTML: true}} {
+		r.faults(f)
+		resp, err := srv.Client().Get(srv.URL + "/api/0/organizations/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if !errors.Is(err, io.ErrUnexpectedEOF) || resp.StatusCode != 200 || len(body) == 0 || json.Valid(body) {
+			t.Errorf("in the middle: %s, %q, %v", resp.Status, body, err)
+		}
+	}
 }
 
 // Whoever asks at once, every third request fails and no other.
