@@ -249,6 +249,10 @@ func TestSDK_JavaScript(t *testing.T) {
 			id := node(t, tt.args(s.dsn)...)
 			s.checkSent(append(tt.sent, "event", "log", "trace_metric", "feedback", "session")...)
 			s.checkBadDay(id, "storefront@9")
+			if said := s.issues("issue.category:feedback shelf:tents user.email:ann@example.test"); len(said) != 1 ||
+				!strings.HasSuffix(said[0].Title, "I wanted a tent") {
+				s.Errorf("feedback %+v, want one", said)
+			}
 			if slices.Contains(tt.sent, "check_in") {
 				s.checkRun()
 			}
