@@ -17,6 +17,7 @@ func (s *Sandbox) restRoutes() *http.ServeMux {
 	s.monitorRoutes(reg)
 	s.traceRoutes(reg)
 	s.releaseRoutes(reg)
+	s.keyRoutes(reg)
 	return mux
 }
 
