@@ -29,6 +29,7 @@ type envelope struct {
 
 type envelopeItem struct {
 	kind    string
+	header  object // may be nil
 	payload []byte
 }
 
@@ -72,6 +73,7 @@ func parseItem(raw []byte) (item envelopeItem, rest []byte, err error) {
 	if item.kind = text(header["type"]); item.kind == "" {
 		return item, nil, errors.New("header: no type")
 	}
+	item.header = header
 	given, ok := header["length"].(json.Number)
 	if !ok {
 		item.payload, rest = cutLine(rest)

@@ -56,7 +56,9 @@ func TestFeedback(t *testing.T) {
 	}
 	var ev struct {
 		ID, Type string
-		Contexts struct{ Feedback struct{ Message, Source string } }
+		Contexts struct {
+			Feedback struct{ Message, Source string }
+		}
 	}
 	r.get(issuesPath+all[0].ID+"/events/latest/", &ev)
 	if ev.ID != runB || ev.Type != "generic" || ev.Contexts.Feedback.Source != "widget" {

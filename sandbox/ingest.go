@@ -22,6 +22,8 @@ type batch struct {
 	tx      *sql.Tx
 	project project
 	stored  int64 // items
+
+	maxAttached int64 // bytes that the project keeps
 }
 
 // badPayload is an error of the sender's, to be answered with 400.
@@ -46,7 +48,7 @@ func (b *batch) ingest(env *envelope) (string, error) {
 }
 
 // kept are the types that are stored.
-var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "check_in": true, "feedback": true, "user_report": true}
+var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "check_in": true, "feedback": true, "user_report": true, "attachment": true}
 
 // item stores an item and returns the id of what is an event.
 func (b *batch) item(envelopeID string, item envelopeItem) (id string, err error) {
@@ -73,6 +75,8 @@ func (b *batch) item(envelopeID string, item envelopeItem) (id string, err error
 		return "", b.spans(item.payload)
 	case "log":
 		return "", b.logs(item.payload)
+	case "attachment":
+		return "", b.attach(envelopeID, item)
 	case "user_report":
 		return "", b.userReport(item.payload)
 	case "check_in":
@@ -261,7 +265,7 @@ func (b *batch) release(version string) error {
 
 // ingestEnvelope stores an envelope that arrived now, whole or not at all.
 func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *envelope, remote string) (id string, err error) {
-	b := &batch{arrival: arrival{received: s.now(), remote: remote, trace: env.trace}, ctx: ctx, project: p}
+	b := &batch{arrival: arrival{received: s.now(), remote: remote, trace: env.trace}, ctx: ctx, project: p, maxAttached: s.attached}
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		b.tx = tx
 		id, err = b.ingest(env)

@@ -83,6 +83,10 @@ func (r *request) answer(scope string, h handler) (any, error) {
 }
 
 func (s *Sandbox) writeAnswer(w http.ResponseWriter, r *request, body any, err error) {
+	if f, ok := body.(file); ok && err == nil {
+		f.write(w)
+		return
+	}
 	status := r.status
 	if status == 0 {
 		status = http.StatusOK

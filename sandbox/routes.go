@@ -15,6 +15,7 @@ func (s *Sandbox) restRoutes() *http.ServeMux {
 	s.issueRoutes(reg)
 	s.eventRoutes(reg)
 	s.monitorRoutes(reg)
+	s.attachmentRoutes(reg)
 	s.traceRoutes(reg)
 	s.releaseRoutes(reg)
 	s.keyRoutes(reg)

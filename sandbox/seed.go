@@ -59,7 +59,7 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 	now := s.now()
 	for _, o := range seed.Orgs() {
 		for _, p := range o.Projects {
-			b := &batch{ctx: ctx, tx: tx, project: project{id: p.ID, org: o.ID, slug: p.Slug, name: p.Name, platform: p.Platform}}
+			b := &batch{ctx: ctx, tx: tx, maxAttached: s.attached, project: project{id: p.ID, org: o.ID, slug: p.Slug, name: p.Name, platform: p.Platform}}
 			for _, step := range p.Steps(o.Slug, Mark(o.Slug), now) {
 				if err := b.step(step); err != nil {
 					return fmt.Errorf("%s/%s at %s: %w", o.Slug, p.Slug, step.At.Format(time.RFC3339), err)
@@ -73,7 +73,7 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 
 // growing are the tables of which one at least gets a row by whatever anybody
 // sends or changes: what a person does to an issue leaves an activity.
-var growing = []string{"item", "activity", "checkin", "feedback"}
+var growing = []string{"item", "activity", "checkin", "feedback", "attachment"}
 
 func newestRows() string {
 	newest := make([]string, len(growing))
@@ -93,7 +93,7 @@ type seeding struct {
 func seedState(ctx context.Context, tx *sql.Tx) (s seeding, err error) {
 	var at float64
 	err = tx.QueryRowContext(ctx, "SELECT at, ("+strings.Join(growing, ", ")+") = ("+newestRows()+`),
-		NOT EXISTS (SELECT 1 FROM item UNION ALL SELECT 1 FROM checkin UNION ALL SELECT 1 FROM feedback) FROM seeding`).
+		NOT EXISTS (SELECT 1 FROM item UNION ALL SELECT 1 FROM checkin UNION ALL SELECT 1 FROM feedback UNION ALL SELECT 1 FROM attachment) FROM seeding`).
 		Scan(&at, &s.untouched, &s.gone)
 	if errors.Is(err, sql.ErrNoRows) {
 		return seeding{}, nil
@@ -120,7 +120,7 @@ func (s *Sandbox) renewSeed(ctx context.Context, tx *sql.Tx) error {
 		return nil
 	}
 	// In this order: each refers to the next.
-	for _, table := range []string{"feedback", "checkin", "monitor", "activity", "item", "issue", "release_project", "release", "seeding"} {
+	for _, table := range []string{"attachment", "feedback", "checkin", "monitor", "activity", "item", "issue", "release_project", "release", "seeding"} {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return err
 		}

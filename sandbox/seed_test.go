@@ -112,7 +112,7 @@ func TestNew_RenewsOldSeed(t *testing.T) {
 		t.Errorf("logged %s", log)
 	}
 	fresh := start(t, Options{})
-	for _, table := range []string{"item", "issue", "activity", "monitor", "checkin", "feedback", "release", "release_project", "seeding"} {
+	for _, table := range []string{"item", "issue", "activity", "monitor", "checkin", "feedback", "attachment", "release", "release_project", "seeding"} {
 		if got, want := r.rows(table), fresh.rows(table); got != want {
 			t.Errorf("%s: %d rows, want %d as in a new database", table, got, want)
 		}
@@ -148,9 +148,10 @@ func TestNew_KeepsWhatPeopleDid(t *testing.T) {
 		"Transaction": func(r *runner) {
 			r.ingest("transaction", `{"contexts":{"trace":{"trace_id":"`+traceID+`","span_id":"`+rootID+`"}}}`)
 		},
-		"Report":  func(r *runner) { r.ingest("user_report", `{"event_id":"`+runA+`","comments":"mine"}`) },
-		"CheckIn": func(r *runner) { r.checkIn(runA, "ok", ","+hourly) },
-		"Log":     func(r *runner) { r.ingest("log", `{"items":[{"timestamp":1,"level":"info","body":"mine"}]}`) },
+		"Report":     func(r *runner) { r.ingest("user_report", `{"event_id":"`+runA+`","comments":"mine"}`) },
+		"Attachment": func(r *runner) { r.sendAs(runA, "attachment", "mine") },
+		"CheckIn":    func(r *runner) { r.checkIn(runA, "ok", ","+hourly) },
+		"Log":        func(r *runner) { r.ingest("log", `{"items":[{"timestamp":1,"level":"info","body":"mine"}]}`) },
 		"Note": func(r *runner) {
 			r.api("POST", "/organizations/acme-outdoors/issues/"+r.issues("")[0].ID+"/notes/", `{"text":"mine"}`)
 		},
@@ -190,6 +191,7 @@ func TestNew_EmptyStaysEmpty(t *testing.T) {
 // undo turns a file into one of an older schema: what each upgrade did, newest
 // first.
 var undo = []string{
+	4: "DROP TABLE attachment; ALTER TABLE seeding DROP COLUMN attachment",
 	3: "DROP TABLE feedback; ALTER TABLE seeding DROP COLUMN feedback",
 	2: "DROP TABLE checkin; DROP TABLE monitor; ALTER TABLE seeding DROP COLUMN checkin",
 	1: "DROP TABLE seeding",

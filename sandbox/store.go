@@ -18,7 +18,7 @@ import (
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
 	firstSchema   = 2          // of schema.sql; what came later is in upgrades, which a new file goes through as well
-	schemaVersion = 4
+	schemaVersion = 5
 	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
@@ -32,12 +32,16 @@ var monitorSchema string
 //go:embed feedback.sql
 var feedbackSchema string
 
+//go:embed attachment.sql
+var attachmentSchema string
+
 // upgrades lead from each older schema to the next. The seed of a file of
 // schema 1 cannot be told from what was added to it, so it is never renewed.
 var upgrades = map[int]string{
 	1: "CREATE TABLE seeding(at REAL NOT NULL, item INTEGER NOT NULL, activity INTEGER NOT NULL)",
 	2: monitorSchema,
 	3: feedbackSchema,
+	4: attachmentSchema,
 }
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews
