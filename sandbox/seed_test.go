@@ -355,3 +355,36 @@ func tables(t *testing.T, path string) map[string]string {
 	}
 	return out
 }
+
+// TestNew_SeedIncident: what users and cron jobs have to say of the story.
+func TestNew_SeedIncident(t *testing.T) {
+	r := start(t, Options{}).as(jon, reading...)
+	if said := r.issues("issue.category:feedback project:storefront"); len(said) != 2 {
+		t.Errorf("feedback %+v", said)
+	}
+	var fault string
+	for _, is := range r.issues("is:unresolved project:storefront") {
+		if strings.HasPrefix(is.Title, "TypeError") {
+			fault = is.ID
+		}
+	}
+	var reports []reportAnswer
+	r.get(issuesPath+fault+"/user-reports/", &reports)
+	if len(reports) != 2 {
+		t.Fatalf("user reports %+v", reports)
+	}
+	var files []attachmentAnswer
+	r.get("/projects/acme-outdoors/storefront/events/"+reports[1].EventID+"/attachments/", &files)
+	if len(files) != 1 || files[0].Mimetype != "image/png" {
+		t.Errorf("attachments %+v", files)
+	}
+	var runs []runAnswer
+	r.get("/projects/acme-outdoors/checkout-api/monitors/nightly-settlement/checkins/", &runs)
+	statuses := ""
+	for _, c := range runs {
+		statuses += c.Status + " "
+	}
+	if statuses != "error ok ok ok ok ok ok ok " {
+		t.Errorf("runs: %s", statuses)
+	}
+}

@@ -65,6 +65,10 @@ func storefront() Project {
 				{"http.client", "GET /api/tents/{id}", 180 * time.Millisecond}, {"resource.img", "/img/tent-hero.webp", 420 * time.Millisecond}}},
 		},
 		logs: []logLine{{"info", "cart restored from local storage", 5}, {"warn", "coupon list empty", 4}},
+		opinions: []opinion{
+			{fault: 0, event: 2, by: shoppers[2], name: "Ayo", text: "With two coupons my cart stays blank. I cannot pay.", ago: 18 * hour, screenshot: true},
+			{fault: 0, event: 5, by: shoppers[0], name: "Ines", text: "The total vanished after I added the second coupon.", ago: 9 * hour},
+		},
 	}
 }
 
@@ -113,5 +117,6 @@ func checkout() Project {
 				{"db", "SELECT * FROM lines WHERE order_id = $1", 46 * time.Millisecond}, {"db", "SELECT * FROM lines WHERE order_id = $1", 44 * time.Millisecond}}},
 		},
 		logs: []logLine{{"warn", "coupon list empty", 8}, {"info", "order placed", 8}, {"error", "settlement batch 2291 timed out", 2}},
+		jobs: []job{{slug: "nightly-settlement", took: 11 * time.Minute, runs: 8}},
 	}
 }

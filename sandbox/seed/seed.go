@@ -27,6 +27,8 @@ type Project struct {
 	faults   []fault
 	requests []request
 	logs     []logLine
+	jobs     []job
+	opinions []opinion
 }
 
 // Users are all users: one belongs to both organizations, the others to one

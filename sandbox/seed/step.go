@@ -93,6 +93,12 @@ func (p Project) Steps(org, mark string, now time.Time) []Step {
 		t.request(i, r)
 	}
 	t.logs()
+	for _, j := range t.project.jobs {
+		t.job(j)
+	}
+	for i, o := range t.project.opinions {
+		t.opinion(i, o)
+	}
 	slices.SortStableFunc(t.steps, func(a, b Step) int { return a.At.Compare(b.At) })
 	return t.steps
 }
