@@ -23,6 +23,8 @@ func TestAccess_Isolation(t *testing.T) {
 		"/organizations/%s/", "/organizations/%s/projects/", "/projects/%s/collector/", "/projects/%s/collector/issues/", "/organizations/%s/issues/",
 		"/organizations/%s/issues/" + short + "/", "/organizations/%s/issues/" + id + "/", "/organizations/%s/issues/" + id + "/events/", "/organizations/%s/issues/" + id + "/events/latest/",
 		"/organizations/%s/issues/" + id + "/notes/", "/organizations/%s/issues/" + id + "/activities/", "/organizations/%s/issues/" + id + "/tags/mark/", "/organizations/%s/issues/" + id + "/external-issues/",
+		"/organizations/%s/issues/" + id + "/user-reports/", "/organizations/%s/monitors/", "/organizations/%s/monitors/nightly-settlement/",
+		"/organizations/%s/monitors/nightly-settlement/checkins/", "/projects/%s/collector/monitors/nightly-settlement/stats/", "/projects/%s/collector/events/" + runA + "/attachments/",
 		"/organizations/%s/events/", "/organizations/%s/events/validate/", "/organizations/%s/tags/", "/organizations/%s/trace-items/attributes/",
 	} {
 		foreign, unknown := jon.api("GET", fmt.Sprintf(path, "globex-labs"), ""), jon.api("GET", fmt.Sprintf(path, "no-such-org"), "")

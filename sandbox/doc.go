@@ -5,7 +5,8 @@
 // An organization is visible to its members and to nobody else: to every other
 // user it answers exactly as one that does not exist. Data enters through
 // ingest alone, the seed included; every payload is normalized, scrubbed of
-// secrets and grouped before it is stored.
+// secrets and grouped before it is stored, except for attachments, which are
+// kept as they come.
 //
 // Every organization has a mark, which Mark derives from its slug. It stands in
 // the organization's own answer, in those of its projects, and as the tag "mark"
@@ -23,6 +24,8 @@
 // What is older than 30 days is deleted, and of each kind of item in each project
 // all but the newest 20,000: at open, hourly, and after every 2,000 items that
 // arrive. An issue goes with its last event. Its count does not go down before.
+// Check-ins, user reports and attachments go in the same way, a monitor with its
+// last check-in; and of attachments a project never keeps more than 100 MiB.
 //
 // For tests and load runs it can fail on purpose, see Faults, and answer like a
 // Sentry that was never updated, see Age.
