@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"roundhouse/sandbox/payload"
 )
 
 const maxNote = 64 << 10
@@ -22,7 +24,7 @@ func scanActivity(rows *sql.Rows) (map[string]any, error) {
 	if err := rows.Scan(append([]any{&id, &kind, &raw, &ts}, u.fields()...)...); err != nil {
 		return nil, err
 	}
-	var data object
+	var data payload.Object
 	if err := json.Unmarshal(raw, &data); err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func listActivities(r *request) (any, error) {
 		return nil, err
 	}
 	rows = append(rows, map[string]any{
-		"id": "0", "type": "first_seen", "dateCreated": stamp(is.first), "user": nil, "data": object{"priority": is.priority},
+		"id": "0", "type": "first_seen", "dateCreated": stamp(is.first), "user": nil, "data": payload.Object{"priority": is.priority},
 	})
 	return map[string]any{"activity": rows}, nil
 }
@@ -83,7 +85,7 @@ func addNote(r *request) (any, error) {
 	}
 	var id int64
 	err = r.sb.write(r.Context(), func(tx *sql.Tx) error {
-		if err := addActivity(r.Context(), tx, is.id, r.user.ID, "note", object{"text": body.Text}, seconds(r.sb.now())); err != nil {
+		if err := addActivity(r.Context(), tx, is.id, r.user.ID, "note", payload.Object{"text": body.Text}, seconds(r.sb.now())); err != nil {
 			return err
 		}
 		return tx.QueryRowContext(r.Context(), "SELECT last_insert_rowid()").Scan(&id)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"database/sql"
@@ -9,6 +10,8 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+
+	"roundhouse/sandbox/payload"
 )
 
 // maxAttached is how many bytes of attachments a project keeps. The oldest go.
@@ -32,16 +35,16 @@ func (a *attachment) fields() []any {
 func scanAttachment(rows *sql.Rows) (a attachment, err error) { return a, rows.Scan(a.fields()...) }
 
 // attach stores a file with the event of the envelope.
-func (b *batch) attach(event string, item envelopeItem) error {
+func (b *batch) attach(event string, item payload.Item) error {
 	if event == "" {
 		return &badPayload{errors.New("the envelope has no event_id that the attachment belongs to")}
 	}
-	sum := sha1.Sum(item.payload) // Sentry's name for a file, no protection
-	name := clip(baseName(firstText(text(item.header["filename"]), "unnamed")), 200)
-	kind := firstText(clip(text(item.header["attachment_type"]), 64), "event.attachment")
+	sum := sha1.Sum(item.Payload) // Sentry's name for a file, no protection
+	name := payload.Clip(payload.BaseName(cmp.Or(payload.Text(item.Header["filename"]), "unnamed")), 200)
+	kind := cmp.Or(payload.Clip(payload.Text(item.Header["attachment_type"]), 64), "event.attachment")
 	_, err := b.tx.ExecContext(b.ctx, `INSERT INTO attachment(project, event_id, name, type, mime, sha1, size, ts, data)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, b.project.id, event, name, kind,
-		mediaType(text(item.header["content_type"]), item.payload), hex.EncodeToString(sum[:]), len(item.payload), seconds(b.received), item.payload)
+		mediaType(payload.Text(item.Header["content_type"]), item.Payload), hex.EncodeToString(sum[:]), len(item.Payload), seconds(b.Received), item.Payload)
 	if err != nil {
 		return err
 	}
@@ -80,7 +83,7 @@ func (s *Sandbox) attachmentRoutes(reg func(pattern, scope string, h handler)) {
 
 // eventID is {event} of the path, if the project has such an event.
 func (r *request) eventID() (id string, err error) {
-	id = hexID(r.PathValue("event"), 32)
+	id = payload.HexID(r.PathValue("event"), 32)
 	var known bool
 	err = r.sb.read().QueryRowContext(r.Context(), "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND event_id <> '' AND project = ?)",
 		id, r.project.id).Scan(&known)
@@ -110,7 +113,7 @@ func listAttachments(r *request) (any, error) {
 func (a attachment) json(event string) map[string]any {
 	return map[string]any{
 		"id": strconv.FormatInt(a.id, 10), "event_id": event, "name": a.name, "type": a.kind, "mimetype": a.mime, "size": a.size,
-		"sha1": a.sha1, "dateCreated": stamp(a.ts), "headers": object{"Content-Type": a.mime},
+		"sha1": a.sha1, "dateCreated": stamp(a.ts), "headers": payload.Object{"Content-Type": a.mime},
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"roundhouse/sandbox/payload"
 )
 
 // allScopes are the scopes that a token may have.
@@ -33,7 +35,7 @@ func parseScopes(names []string) (scopeSet, error) {
 	out := slices.Clone(names)
 	for _, name := range out {
 		if !slices.Contains(allScopes, name) {
-			return nil, fmt.Errorf("unknown scope %q", clip(name, 50))
+			return nil, fmt.Errorf("unknown scope %q", payload.Clip(name, 50))
 		}
 	}
 	slices.Sort(out)
@@ -87,7 +89,7 @@ func (s *Sandbox) userByEmail(ctx context.Context, email string) (u User, err er
 	for i, u := range users {
 		known[i] = u.Email
 	}
-	return u, fmt.Errorf("there is no user %q; there are %s", clip(email, 100), strings.Join(known, ", "))
+	return u, fmt.Errorf("there is no user %q; there are %s", payload.Clip(email, 100), strings.Join(known, ", "))
 }
 
 // CreateToken makes a user auth token that does not expire, as CreateTokenFor

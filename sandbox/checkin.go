@@ -1,12 +1,15 @@
 package sandbox
 
 import (
+	"cmp"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+
+	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -20,14 +23,14 @@ const (
 var errNoMonitor = errors.New("there is no such monitor; its first check-in has to bring a monitor_config")
 
 // checkIn stores what a job tells of its run, and returns the run's id.
-func (b *batch) checkIn(payload []byte) (id string, err error) {
-	o, err := parseObject(payload)
+func (b *batch) checkIn(raw []byte) (id string, err error) {
+	o, err := payload.ParseObject(raw)
 	if err != nil {
 		return "", &badPayload{err}
 	}
 	given := zeroID
-	if s := text(o["check_in_id"]); s != "" {
-		if given = hexID(s, 32); given == "" {
+	if s := payload.Text(o["check_in_id"]); s != "" {
+		if given = payload.HexID(s, 32); given == "" {
 			return "", &badPayload{errors.New("check_in_id is not 32 hex digits")}
 		}
 	}
@@ -40,12 +43,12 @@ func (b *batch) checkIn(payload []byte) (id string, err error) {
 
 // monitor finds the monitor of a check-in, and makes or changes it as the
 // check-in asks.
-func (b *batch) monitor(o object) (id int64, err error) {
-	slug := monitorSlug(text(o["monitor_slug"]))
+func (b *batch) monitor(o payload.Object) (id int64, err error) {
+	slug := monitorSlug(payload.Text(o["monitor_slug"]))
 	if slug == "" {
 		return 0, &badPayload{errors.New("no monitor_slug")}
 	}
-	sent := asObject(o["monitor_config"])
+	sent := payload.AsObject(o["monitor_config"])
 	if sent == nil {
 		err = b.tx.QueryRowContext(b.ctx, "SELECT id FROM monitor WHERE project = ? AND slug = ?", b.project.id, slug).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -63,7 +66,7 @@ func (b *batch) monitor(o object) (id int64, err error) {
 	}
 	err = b.tx.QueryRowContext(b.ctx, `INSERT INTO monitor(project, slug, name, config, created) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT(project, slug) DO UPDATE SET config = excluded.config RETURNING id`,
-		b.project.id, slug, clip(text(o["monitor_slug"]), 128), string(raw), seconds(b.received)).Scan(&id)
+		b.project.id, slug, payload.Clip(payload.Text(o["monitor_slug"]), 128), string(raw), seconds(b.Received)).Scan(&id)
 	return id, err
 }
 
@@ -78,13 +81,13 @@ func monitorSlug(s string) string {
 		}
 		return -1
 	}, strings.ToLower(s))
-	return strings.Trim(clip(s, maxSlug), "-")
+	return strings.Trim(payload.Clip(s, maxSlug), "-")
 }
 
 // run begins a run or ends one. What has ended stays as it is.
-func (b *batch) run(monitor int64, id string, o object) (string, error) {
-	env, status, now := firstText(clip(text(o["environment"]), 64), "production"), runStatus(text(o["status"])), seconds(b.received)
-	duration, known := number(o["duration"])
+func (b *batch) run(monitor int64, id string, o payload.Object) (string, error) {
+	env, status, now := cmp.Or(payload.Clip(payload.Text(o["environment"]), 64), "production"), runStatus(payload.Text(o["status"])), seconds(b.Received)
+	duration, known := payload.Number(o["duration"])
 	known = known && duration >= 0 && duration <= maxDuration
 	var found string
 	var started float64
@@ -92,7 +95,7 @@ func (b *batch) run(monitor int64, id string, o object) (string, error) {
 		WHERE monitor = ?1 AND status = 'in_progress' AND (guid = ?2 OR ?2 = ?3 AND env = ?4) ORDER BY started DESC, id DESC LIMIT 1`,
 		monitor, id, zeroID, env).Scan(&found, &started)
 	// Without an id, what begins is a run of its own.
-	if err == nil && (id != zeroID || status != inProgress || text(o["check_in_id"]) != "") {
+	if err == nil && (id != zeroID || status != inProgress || payload.Text(o["check_in_id"]) != "") {
 		if !known && status != inProgress {
 			duration, known = max(0, now-started), true
 		}
@@ -108,7 +111,7 @@ func (b *batch) run(monitor int64, id string, o object) (string, error) {
 	}
 	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO checkin(monitor, guid, env, status, duration, started, updated, trace_id)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, monitor, id, env, status,
-		sql.NullFloat64{Float64: duration * 1000, Valid: known}, now, now, hexID(at(o, "contexts", "trace", "trace_id"), 32))
+		sql.NullFloat64{Float64: duration * 1000, Valid: known}, now, now, payload.HexID(payload.At(o, "contexts", "trace", "trace_id"), 32))
 	b.stored++
 	return id, err
 }
@@ -139,14 +142,14 @@ func (s *Sandbox) acceptCheckIn(w http.ResponseWriter, r *http.Request) (string,
 	if err != nil {
 		return "", err
 	}
-	o := object{}
+	o := payload.Object{}
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
 	raw, err := readBody(w, r)
 	if err != nil {
 		return "", err
 	}
 	if r.Method == http.MethodPost && len(strings.TrimSpace(string(raw))) > 0 {
-		if o, err = parseObject(raw); err != nil {
+		if o, err = payload.ParseObject(raw); err != nil {
 			return "", badRequest("check-in: %v", err)
 		}
 	}
@@ -156,19 +159,19 @@ func (s *Sandbox) acceptCheckIn(w http.ResponseWriter, r *http.Request) (string,
 		}
 	}
 	o["monitor_slug"] = r.PathValue("slug")
-	payload, err := json.Marshal(o)
+	raw, err = json.Marshal(o)
 	if err != nil {
 		return "", fmt.Errorf("check-in: %w", err)
 	}
-	return s.ingestCheckIn(r, p, payload)
+	return s.ingestCheckIn(r, p, raw)
 }
 
 // ingestCheckIn tells a person with curl also what an SDK need not know.
-func (s *Sandbox) ingestCheckIn(r *http.Request, p project, payload []byte) (id string, err error) {
-	b := &batch{arrival: arrival{received: s.now()}, ctx: r.Context(), project: p}
+func (s *Sandbox) ingestCheckIn(r *http.Request, p project, raw []byte) (id string, err error) {
+	b := &batch{Arrival: payload.Arrival{Received: s.now()}, ctx: r.Context(), project: p}
 	err = s.write(r.Context(), func(tx *sql.Tx) error {
 		b.tx = tx
-		id, err = b.checkIn(payload)
+		id, err = b.checkIn(raw)
 		return err
 	})
 	var bad *badPayload

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"database/sql"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"roundhouse/sandbox/payload"
 	"roundhouse/sandbox/query"
 )
 
@@ -16,7 +18,7 @@ import (
 type event struct {
 	id   string
 	ts   float64
-	body object
+	body payload.Object
 }
 
 func scanEvent(rows *sql.Rows) (ev event, err error) { return ev, ev.scan(rows.Scan) }
@@ -26,7 +28,7 @@ func (ev *event) scan(scan func(...any) error) error {
 	if err := scan(&ev.id, &ev.ts, &raw); err != nil {
 		return err
 	}
-	body, err := parseObject(raw)
+	body, err := payload.ParseObject(raw)
 	if err != nil {
 		return fmt.Errorf("stored event %s: %w", ev.id, err)
 	}
@@ -92,7 +94,7 @@ func getIssueEvent(r *request) (any, error) {
 	case "oldest":
 		where = "ORDER BY it.ts, it.id"
 	default:
-		id := hexID(name, 32)
+		id := payload.HexID(name, 32)
 		if id == "" {
 			return nil, notFound()
 		}
@@ -124,25 +126,25 @@ func (ev event) summary(is issue) map[string]any {
 	b := ev.body
 	return map[string]any{
 		"id": ev.id, "eventID": ev.id, "groupID": strconv.FormatInt(is.id, 10), "projectID": strconv.FormatInt(is.project, 10),
-		"title": title(b), "message": textAt(b, "logentry", "formatted"), "culprit": culprit(b), "type": eventType(b), "event.type": eventType(b),
-		"platform": text(b["platform"]), "dateCreated": stamp(ev.ts), "user": b["user"], "tags": tagList(asObject(b["tags"])),
+		"title": payload.Title(b), "message": payload.TextAt(b, "logentry", "formatted"), "culprit": payload.Culprit(b), "type": payload.EventType(b), "event.type": payload.EventType(b),
+		"platform": payload.Text(b["platform"]), "dateCreated": stamp(ev.ts), "user": b["user"], "tags": tagList(payload.AsObject(b["tags"])),
 		"location": orNil(location(b)),
 	}
 }
 
-func location(body object) string {
-	own := ownFrames(framesOf(mainException(body)))
+func location(body payload.Object) string {
+	own := payload.OwnFrames(payload.FramesOf(payload.MainException(body)))
 	if len(own) == 0 {
 		return ""
 	}
-	return text(own[len(own)-1]["filename"])
+	return payload.Text(own[len(own)-1]["filename"])
 }
 
 // tagList is sorted by key.
-func tagList(tags object) []object {
-	out := []object{}
-	for _, key := range sortedKeys(tags) {
-		out = append(out, object{"key": key, "value": tags[key]})
+func tagList(tags payload.Object) []payload.Object {
+	out := []payload.Object{}
+	for _, key := range payload.SortedKeys(tags) {
+		out = append(out, payload.Object{"key": key, "value": tags[key]})
 	}
 	return out
 }
@@ -150,42 +152,42 @@ func tagList(tags object) []object {
 // details are the rest of an event, in Sentry's camelCase.
 func (ev event) details() map[string]any {
 	b := ev.body
-	received, _ := number(b["received"])
+	received, _ := payload.Number(b["received"])
 	out := map[string]any{
 		"entries": entries(b), "contexts": orEmpty(b["contexts"]), "context": orEmpty(b["extra"]), "sdk": b["sdk"], "dateReceived": stamp(received),
-		"errors": []any{}, "metadata": meta(b), "fingerprints": []string{group(b).hash}, "release": nil, "dist": orNil(text(b["dist"])),
+		"errors": []any{}, "metadata": meta(b), "fingerprints": []string{payload.Group(b).Hash}, "release": nil, "dist": orNil(payload.Text(b["dist"])),
 		"occurrence": nil, "packages": orEmpty(b["modules"]),
 	}
-	if version := text(b["release"]); version != "" {
-		out["release"] = object{"version": version, "lastCommit": nil}
+	if version := payload.Text(b["release"]); version != "" {
+		out["release"] = payload.Object{"version": version, "lastCommit": nil}
 	}
 	return out
 }
 
 func orEmpty(v any) any {
-	if o := asObject(v); o != nil {
+	if o := payload.AsObject(v); o != nil {
 		return o
 	}
-	return object{}
+	return payload.Object{}
 }
 
-func entries(b object) []object {
-	out := []object{}
-	add := func(kind string, data object) { out = append(out, object{"type": kind, "data": data}) }
-	if entry := asObject(b["logentry"]); entry != nil {
-		add("message", object{"formatted": entry["formatted"], "message": entry["message"], "params": entry["params"]})
+func entries(b payload.Object) []payload.Object {
+	out := []payload.Object{}
+	add := func(kind string, data payload.Object) { out = append(out, payload.Object{"type": kind, "data": data}) }
+	if entry := payload.AsObject(b["logentry"]); entry != nil {
+		add("message", payload.Object{"formatted": entry["formatted"], "message": entry["message"], "params": entry["params"]})
 	}
-	if list := objects(b["exception"]); len(list) > 0 {
-		add("exception", object{"values": stackHolders(list), "hasSystemFrames": true, "excOmitted": nil})
+	if list := payload.Objects(b["exception"]); len(list) > 0 {
+		add("exception", payload.Object{"values": stackHolders(list), "hasSystemFrames": true, "excOmitted": nil})
 	}
-	if list := objects(b["threads"]); len(list) > 0 {
-		add("threads", object{"values": stackHolders(list)})
+	if list := payload.Objects(b["threads"]); len(list) > 0 {
+		add("threads", payload.Object{"values": stackHolders(list)})
 	}
-	if list := objects(b["breadcrumbs"]); len(list) > 0 {
-		add("breadcrumbs", object{"values": breadcrumbs(list)})
+	if list := payload.Objects(b["breadcrumbs"]); len(list) > 0 {
+		add("breadcrumbs", payload.Object{"values": breadcrumbs(list)})
 	}
-	if req := asObject(b["request"]); req != nil {
-		add("request", object{
+	if req := payload.AsObject(b["request"]); req != nil {
+		add("request", payload.Object{
 			"method": req["method"], "url": req["url"], "fragment": req["fragment"], "query": req["query_string"],
 			"headers": req["headers"], "data": req["data"], "env": req["env"], "inferredContentType": nil,
 		})
@@ -195,16 +197,16 @@ func entries(b object) []object {
 
 // stackHolders renders exceptions or threads: all members but for the stack as
 // they came.
-func stackHolders(list []object) []object {
-	out := make([]object, len(list))
+func stackHolders(list []payload.Object) []payload.Object {
+	out := make([]payload.Object, len(list))
 	for i, holder := range list {
 		shown := maps.Clone(holder)
 		delete(shown, "thread_id")
 		shown["threadId"] = holder["thread_id"]
 		shown["stacktrace"] = nil
-		if stack := asObject(holder["stacktrace"]); stack != nil {
-			shown["stacktrace"] = object{
-				"frames": framesJSON(framesOf(holder)), "framesOmitted": nil, "hasSystemFrames": true, "registers": stack["registers"],
+		if stack := payload.AsObject(holder["stacktrace"]); stack != nil {
+			shown["stacktrace"] = payload.Object{
+				"frames": framesJSON(payload.FramesOf(holder)), "framesOmitted": nil, "hasSystemFrames": true, "registers": stack["registers"],
 			}
 		}
 		out[i] = shown
@@ -212,10 +214,10 @@ func stackHolders(list []object) []object {
 	return out
 }
 
-func framesJSON(frames []object) []object {
-	out := make([]object, len(frames))
+func framesJSON(frames []payload.Object) []payload.Object {
+	out := make([]payload.Object, len(frames))
 	for i, f := range frames {
-		out[i] = object{
+		out[i] = payload.Object{
 			"filename": f["filename"], "absPath": f["abs_path"], "module": f["module"], "package": f["package"],
 			"platform": f["platform"], "function": f["function"], "lineNo": f["lineno"], "colNo": f["colno"],
 			"inApp": f["in_app"] == true, "context": sourceLines(f), "vars": f["vars"], "sourceLink": nil,
@@ -225,32 +227,32 @@ func framesJSON(frames []object) []object {
 }
 
 // sourceLines are pairs of a line number and a line, around the frame's own.
-func sourceLines(f object) [][2]any {
+func sourceLines(f payload.Object) [][2]any {
 	out := [][2]any{}
-	line, ok := number(f["lineno"])
-	if !ok || text(f["context_line"]) == "" {
+	line, ok := payload.Number(f["lineno"])
+	if !ok || payload.Text(f["context_line"]) == "" {
 		return out
 	}
 	before, _ := f["pre_context"].([]any)
 	after, _ := f["post_context"].([]any)
 	all := slices.Concat(before, []any{f["context_line"]}, after)
 	for i, source := range all {
-		out = append(out, [2]any{int(line) - len(before) + i, strings.TrimRight(text(source), "\r\n")})
+		out = append(out, [2]any{int(line) - len(before) + i, strings.TrimRight(payload.Text(source), "\r\n")})
 	}
 	return out
 }
 
-func breadcrumbs(list []object) []object {
-	out := make([]object, len(list))
+func breadcrumbs(list []payload.Object) []payload.Object {
+	out := make([]payload.Object, len(list))
 	for i, c := range list {
 		when := any(nil)
-		if f, ok := number(c["timestamp"]); ok {
+		if f, ok := payload.Number(c["timestamp"]); ok {
 			when = stamp(f)
-		} else if s := text(c["timestamp"]); s != "" {
+		} else if s := payload.Text(c["timestamp"]); s != "" {
 			when = s
 		}
-		out[i] = object{
-			"timestamp": when, "type": firstText(text(c["type"]), "default"), "level": firstText(text(c["level"]), "info"),
+		out[i] = payload.Object{
+			"timestamp": when, "type": cmp.Or(payload.Text(c["type"]), "default"), "level": cmp.Or(payload.Text(c["level"]), "info"),
 			"category": c["category"], "message": c["message"], "data": c["data"], "event_id": nil,
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"roundhouse/sandbox/payload"
 	"roundhouse/sandbox/query"
 )
 
@@ -66,12 +67,12 @@ func listEvents(r *request) (any, error) {
 		return nil, badQuery(err)
 	}
 	rows = cut(r, rows, limit, offset)
-	return object{"data": rows, "meta": eventsMeta(dataset, plan.Columns, rows)}, nil
+	return payload.Object{"data": rows, "meta": eventsMeta(dataset, plan.Columns, rows)}, nil
 }
 
 // rows runs a plan. A row is an object keyed by the fields as they were asked for.
-func (r *request) rows(plan *query.Plan) ([]object, error) {
-	return searched(r, func(rows *sql.Rows) (object, error) {
+func (r *request) rows(plan *query.Plan) ([]payload.Object, error) {
+	return searched(r, func(rows *sql.Rows) (payload.Object, error) {
 		cells, into := make([]any, len(plan.Columns)), make([]any, len(plan.Columns))
 		for i := range cells {
 			into[i] = &cells[i]
@@ -79,7 +80,7 @@ func (r *request) rows(plan *query.Plan) ([]object, error) {
 		if err := rows.Scan(into...); err != nil {
 			return nil, err
 		}
-		row := make(object, len(cells))
+		row := make(payload.Object, len(cells))
 		for i, c := range plan.Columns {
 			row[c.Name] = c.Value(cells[i])
 		}
@@ -99,8 +100,8 @@ func searched[T any](r *request, scan func(*sql.Rows) (T, error), statement stri
 	return out, err
 }
 
-func eventsMeta(dataset string, columns []query.Column, rows []object) object {
-	fields, units := object{}, object{}
+func eventsMeta(dataset string, columns []query.Column, rows []payload.Object) payload.Object {
+	fields, units := payload.Object{}, payload.Object{}
 	for _, c := range columns {
 		fields[c.Name] = typeIn(rows, c)
 		units[c.Name] = nil
@@ -108,11 +109,11 @@ func eventsMeta(dataset string, columns []query.Column, rows []object) object {
 			units[c.Name] = c.Unit
 		}
 	}
-	return object{"fields": fields, "units": units, "dataset": dataset, "isMetricsData": false, "tips": object{}}
+	return payload.Object{"fields": fields, "units": units, "dataset": dataset, "isMetricsData": false, "tips": payload.Object{}}
 }
 
 // typeIn is the type of a column: its own, or that of the first value.
-func typeIn(rows []object, c query.Column) query.Type {
+func typeIn(rows []payload.Object, c query.Column) query.Type {
 	if c.Type != query.Any {
 		return c.Type
 	}
@@ -172,7 +173,7 @@ func validateEvents(r *request) (any, error) {
 	}
 	v := validation{
 		Projects: []any{}, Environment: []any{}, Fields: []checked{}, OrderBy: []checked{},
-		Dataset: []checkedDataset{{Name: clip(sel.Dataset, 100), Valid: true}},
+		Dataset: []checkedDataset{{Name: payload.Clip(sel.Dataset, 100), Valid: true}},
 		Query:   checkedQuery{Valid: true, Fields: []checked{}},
 	}
 	if _, err := query.Dataset(sel.Dataset); err != nil {
@@ -238,7 +239,7 @@ func (r *request) checkQuery(sel query.Select) (checkedQuery, error) {
 func (r *request) checkField(sel query.Select, name string) (checked, error) {
 	col, err := query.Field(sel.Dataset, name)
 	if err != nil {
-		return checked{Name: clip(name, 200), Error: reason(err)}, nil
+		return checked{Name: payload.Clip(name, 200), Error: reason(err)}, nil
 	}
 	out := checked{Name: name, Valid: true, Type: attrType(col.Type)}
 	if dataset, _ := query.Dataset(sel.Dataset); col.Attribute == "" || dataset == "errors" {
@@ -266,7 +267,7 @@ func (r *request) checkField(sel query.Select, name string) (checked, error) {
 }
 
 func checkSort(sel query.Select) checked {
-	out := checked{Name: clip(sel.Sort, 200)}
+	out := checked{Name: payload.Clip(sel.Sort, 200)}
 	plan, err := query.Compile(sel)
 	if err != nil {
 		out.Error = reason(err)
@@ -355,15 +356,15 @@ func listTags(r *request) (any, error) {
 	asked := r.URL.Query().Get("dataset")
 	dataset, ok := tagDatasets[asked]
 	if !ok {
-		return nil, badRequest("Invalid dataset %q. It must be one of events, errors, search_issues, replays.", clip(asked, 50))
+		return nil, badRequest("Invalid dataset %q. It must be one of events, errors, search_issues, replays.", payload.Clip(asked, 50))
 	}
-	out := []object{}
+	out := []payload.Object{}
 	if dataset == "" {
 		return out, nil
 	}
 	keys, err := r.sentKeys(dataset, "")
 	for _, k := range keys {
-		out = append(out, object{"key": k.name, "name": tagLabel(k.name), "totalValues": k.rows, "uniqueValues": k.distinct})
+		out = append(out, payload.Object{"key": k.name, "name": tagLabel(k.name), "totalValues": k.rows, "uniqueValues": k.distinct})
 	}
 	return out, err
 }
@@ -397,7 +398,7 @@ func listAttributes(r *request) (any, error) {
 	dataset := q.Get("itemType")
 	fields, err := query.Fields(dataset)
 	if err != nil {
-		return nil, badRequest("Invalid itemType %q. It must be one of spans, logs.", clip(dataset, 50))
+		return nil, badRequest("Invalid itemType %q. It must be one of spans, logs.", payload.Clip(dataset, 50))
 	}
 	contains, wanted := q.Get("substringMatch"), q.Get("attributeType")
 	sent, err := r.sentKeys(dataset, contains)

@@ -1,10 +1,13 @@
 package sandbox
 
 import (
+	"cmp"
 	"database/sql"
 	"errors"
 	"strconv"
 	"strings"
+
+	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -12,15 +15,9 @@ const (
 	maxContact = 200
 )
 
-// isFeedback tells what a user wrote from what went wrong. Grouping and titles
-// differ.
-func isFeedback(ev object) bool {
-	return text(ev["type"]) == "feedback" && textAt(ev, "contexts", "feedback", "message") != ""
-}
-
 // itemKind of an event is also the category of its issue.
-func itemKind(ev object) string {
-	if isFeedback(ev) {
+func itemKind(ev payload.Object) string {
+	if payload.IsFeedback(ev) {
 		return "feedback"
 	}
 	return "error"
@@ -28,20 +25,20 @@ func itemKind(ev object) string {
 
 // feedback stores what a user wrote as an issue of its own, and as a report on
 // the event that it is about, if any.
-func (b *batch) feedback(id string, ev object) error {
-	said := asObject(at(ev, "contexts", "feedback"))
-	comment := clip(strings.TrimSpace(text(said["message"])), maxComment)
+func (b *batch) feedback(id string, ev payload.Object) error {
+	said := payload.AsObject(payload.At(ev, "contexts", "feedback"))
+	comment := payload.Clip(strings.TrimSpace(payload.Text(said["message"])), maxComment)
 	if comment == "" {
 		return &badPayload{errors.New("no message in contexts.feedback")}
 	}
-	name, email := clip(text(said["name"]), maxContact), clip(text(said["contact_email"]), maxContact)
+	name, email := payload.Clip(payload.Text(said["name"]), maxContact), payload.Clip(payload.Text(said["contact_email"]), maxContact)
 	said["message"], said["name"], said["contact_email"] = comment, name, email
 	ev["type"], ev["message"] = "feedback", comment
-	ev["level"] = firstText(text(ev["level"]), "info")
-	if asObject(ev["user"]) == nil && email != "" {
-		ev["user"] = object{"email": email, "name": name}
+	ev["level"] = cmp.Or(payload.Text(ev["level"]), "info")
+	if payload.AsObject(ev["user"]) == nil && email != "" {
+		ev["user"] = payload.Object{"email": email, "name": name}
 	}
-	if about := hexID(said["associated_event_id"], 32); about != "" {
+	if about := payload.HexID(said["associated_event_id"], 32); about != "" {
 		if err := b.report(about, name, email, comment); err != nil {
 			return err
 		}
@@ -49,31 +46,31 @@ func (b *batch) feedback(id string, ev object) error {
 	return b.event(id, ev)
 }
 
-func feedbackMeta(ev object) object {
-	said := asObject(at(ev, "contexts", "feedback"))
-	return object{
-		"title": title(ev), "value": clip(text(said["message"]), 1024), "message": said["message"], "name": orNil(text(said["name"])),
-		"contact_email": orNil(text(said["contact_email"])), "source": orNil(text(said["source"])),
-		"associated_event_id": orNil(text(said["associated_event_id"])),
+func feedbackMeta(ev payload.Object) payload.Object {
+	said := payload.AsObject(payload.At(ev, "contexts", "feedback"))
+	return payload.Object{
+		"title": payload.Title(ev), "value": payload.Clip(payload.Text(said["message"]), 1024), "message": said["message"], "name": orNil(payload.Text(said["name"])),
+		"contact_email": orNil(payload.Text(said["contact_email"])), "source": orNil(payload.Text(said["source"])),
+		"associated_event_id": orNil(payload.Text(said["associated_event_id"])),
 	}
 }
 
 // userReport stores what a user wrote about an event, in the older form.
-func (b *batch) userReport(payload []byte) error {
-	o, err := parseObject(payload)
+func (b *batch) userReport(raw []byte) error {
+	o, err := payload.ParseObject(raw)
 	if err != nil {
 		return &badPayload{err}
 	}
-	about, comment := hexID(o["event_id"], 32), clip(strings.TrimSpace(text(o["comments"])), maxComment)
+	about, comment := payload.HexID(o["event_id"], 32), payload.Clip(strings.TrimSpace(payload.Text(o["comments"])), maxComment)
 	if about == "" || comment == "" {
 		return &badPayload{errors.New("a user report needs an event_id of 32 hex digits, and comments")}
 	}
-	return b.report(about, clip(text(o["name"]), maxContact), clip(text(o["email"]), maxContact), comment)
+	return b.report(about, payload.Clip(payload.Text(o["name"]), maxContact), payload.Clip(payload.Text(o["email"]), maxContact), comment)
 }
 
 func (b *batch) report(event, name, email, comment string) error {
 	_, err := b.tx.ExecContext(b.ctx, "INSERT INTO feedback(project, event_id, name, email, comments, ts) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-		b.project.id, event, scrubText(name), email, scrubText(comment), seconds(b.received))
+		b.project.id, event, payload.ScrubText(name), email, payload.ScrubText(comment), seconds(b.Received))
 	b.stored++
 	return err
 }
@@ -119,6 +116,6 @@ func listUserReports(r *request) (any, error) {
 func (u userReport) json() map[string]any {
 	return map[string]any{
 		"id": strconv.FormatInt(u.id, 10), "eventID": u.event, "name": orNil(u.name), "email": orNil(u.email), "comments": u.c,
-		"dateCreated": stamp(u.ts), "user": nil, "event": object{"id": u.event, "eventID": u.event},
+		"dateCreated": stamp(u.ts), "user": nil, "event": payload.Object{"id": u.event, "eventID": u.event},
 	}
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -10,6 +11,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+
+	"roundhouse/sandbox/payload"
 )
 
 // maxItem bounds what is decoded at once: JSON grows several times in memory.
@@ -17,7 +20,7 @@ const maxItem = 5 << 20
 
 // batch is one envelope on its way into the database, within one transaction.
 type batch struct {
-	arrival
+	payload.Arrival
 	ctx     context.Context
 	tx      *sql.Tx
 	project project
@@ -35,36 +38,36 @@ func (e *badPayload) Unwrap() error { return e.err }
 // ingest stores an envelope and returns the id to answer with: the envelope's,
 // or else that of its first event. Types that are not kept are accepted and
 // dropped, as SDKs expect.
-func (b *batch) ingest(env *envelope) (string, error) {
-	answer := env.eventID
-	for i, item := range env.items {
-		id, err := b.item(env.eventID, item)
+func (b *batch) ingest(env *payload.Envelope) (string, error) {
+	answer := env.EventID
+	for i, item := range env.Items {
+		id, err := b.item(env.EventID, item)
 		if err != nil {
-			return "", fmt.Errorf("item %d (%s): %w", i+1, clip(item.kind, 50), err)
+			return "", fmt.Errorf("item %d (%s): %w", i+1, payload.Clip(item.Kind, 50), err)
 		}
-		answer = firstText(answer, id)
+		answer = cmp.Or(answer, id)
 	}
-	return firstText(answer, randomHex(16)), nil
+	return cmp.Or(answer, randomHex(16)), nil
 }
 
 // kept are the types that are stored.
 var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "check_in": true, "feedback": true, "user_report": true, "attachment": true}
 
 // item stores an item and returns the id of what is an event.
-func (b *batch) item(envelopeID string, item envelopeItem) (id string, err error) {
-	if len(item.payload) > maxItem && kept[item.kind] {
-		return "", refuse(http.StatusRequestEntityTooLarge, "the %s item is larger than %d bytes", item.kind, maxItem)
+func (b *batch) item(envelopeID string, item payload.Item) (id string, err error) {
+	if len(item.Payload) > maxItem && kept[item.Kind] {
+		return "", refuse(http.StatusRequestEntityTooLarge, "the %s item is larger than %d bytes", item.Kind, maxItem)
 	}
-	switch item.kind {
+	switch item.Kind {
 	case "event", "transaction", "feedback":
-		ev, err := parseObject(item.payload)
+		ev, err := payload.ParseObject(item.Payload)
 		if err != nil {
 			return "", &badPayload{err}
 		}
 		if id, err = idOf(ev, envelopeID); err != nil {
 			return "", &badPayload{err}
 		}
-		switch item.kind {
+		switch item.Kind {
 		case "transaction":
 			return id, b.transaction(id, ev)
 		case "feedback":
@@ -72,15 +75,15 @@ func (b *batch) item(envelopeID string, item envelopeItem) (id string, err error
 		}
 		return id, b.event(id, ev)
 	case "span":
-		return "", b.spans(item.payload)
+		return "", b.spans(item.Payload)
 	case "log":
-		return "", b.logs(item.payload)
+		return "", b.logs(item.Payload)
 	case "attachment":
 		return "", b.attach(envelopeID, item)
 	case "user_report":
-		return "", b.userReport(item.payload)
+		return "", b.userReport(item.Payload)
 	case "check_in":
-		if id, err = b.checkIn(item.payload); errors.Is(err, errNoMonitor) {
+		if id, err = b.checkIn(item.Payload); errors.Is(err, errNoMonitor) {
 			return "", nil
 		}
 		return id, err
@@ -89,54 +92,45 @@ func (b *batch) item(envelopeID string, item envelopeItem) (id string, err error
 }
 
 // idOf is what the event is known by: the envelope's id, or else its own.
-func idOf(ev object, envelopeID string) (string, error) {
-	if own := text(ev["event_id"]); envelopeID == "" && own != "" {
-		return parseEventID(own)
+func idOf(ev payload.Object, envelopeID string) (string, error) {
+	if own := payload.Text(ev["event_id"]); envelopeID == "" && own != "" {
+		return payload.ParseEventID(own)
 	}
-	return firstText(envelopeID, randomHex(16)), nil
+	return cmp.Or(envelopeID, randomHex(16)), nil
 }
 
-// prepare makes an event ready to be stored: one shape, no secrets, all tags.
-func (b *batch) prepare(id string, ev object) {
-	normalizeEvent(ev, b.arrival)
-	scrub(ev)
-	ev["tags"] = tagsOf(ev)
-	ev["event_id"] = id
-	ev["received"] = seconds(b.received)
-}
-
-func (b *batch) event(id string, ev object) error {
+func (b *batch) event(id string, ev payload.Object) error {
 	var known bool
 	err := b.tx.QueryRowContext(b.ctx, "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND project = ? AND issue IS NOT NULL)",
 		id, b.project.id).Scan(&known)
 	if err != nil || known { // SDKs send again what they think was lost
 		return err
 	}
-	b.prepare(id, ev)
-	if err := b.release(text(ev["release"])); err != nil {
+	payload.Prepare(ev, id, b.Arrival)
+	if err := b.release(payload.Text(ev["release"])); err != nil {
 		return err
 	}
 	issueID, err := b.issue(ev)
 	if err != nil {
 		return fmt.Errorf("issue: %w", err)
 	}
-	trace := asObject(at(ev, "contexts", "trace"))
-	row := item{kind: itemKind(ev), issue: issueID, event: id, ts: timestamp(ev), attrs: errorAttrs(ev), body: ev,
-		trace: firstText(hexID(trace["trace_id"], 32), hexID(b.trace["trace_id"], 32)), span: hexID(trace["span_id"], 16)}
+	trace := payload.AsObject(payload.At(ev, "contexts", "trace"))
+	row := item{kind: itemKind(ev), issue: issueID, event: id, ts: timestamp(ev), attrs: payload.ErrorAttrs(ev), body: ev,
+		trace: cmp.Or(payload.HexID(trace["trace_id"], 32), payload.HexID(b.Trace["trace_id"], 32)), span: payload.HexID(trace["span_id"], 16)}
 	return b.insert(row)
 }
 
-func (b *batch) transaction(id string, ev object) error {
-	b.prepare(id, ev)
-	if err := b.release(text(ev["release"])); err != nil {
+func (b *batch) transaction(id string, ev payload.Object) error {
+	payload.Prepare(ev, id, b.Arrival)
+	if err := b.release(payload.Text(ev["release"])); err != nil {
 		return err
 	}
-	spans := transactionSpans(ev, b.received)
+	spans := payload.TransactionSpans(ev, b.Received)
 	if len(spans) == 0 {
 		return &badPayload{errors.New("no trace_id or span_id in contexts.trace")}
 	}
 	root := spans[0]
-	row := item{kind: "transaction", event: id, trace: root.trace, span: root.id, ts: seconds(root.end), attrs: root.attrs, body: ev}
+	row := item{kind: "transaction", event: id, trace: root.Trace, span: root.ID, ts: seconds(root.End), attrs: root.Attrs, body: ev}
 	if err := b.insert(row); err != nil {
 		return err
 	}
@@ -152,26 +146,26 @@ func (b *batch) transaction(id string, ev object) error {
 	return nil
 }
 
-func (b *batch) insertSpan(sp span, event string) error {
-	sp.attrs.set("environment", firstText(text(b.trace["environment"]), "production"))
-	sp.attrs.set("release", text(b.trace["release"]))
-	return b.insert(item{kind: "span", event: event, trace: sp.trace, span: sp.id, ts: seconds(sp.start), attrs: sp.attrs})
+func (b *batch) insertSpan(sp payload.Span, event string) error {
+	sp.Attrs.Set("environment", cmp.Or(payload.Text(b.Trace["environment"]), "production"))
+	sp.Attrs.Set("release", payload.Text(b.Trace["release"]))
+	return b.insert(item{kind: "span", event: event, trace: sp.Trace, span: sp.ID, ts: seconds(sp.Start), attrs: sp.Attrs})
 }
 
 // spans stores a container of spans in the second form, or one bare span in
 // the first.
-func (b *batch) spans(payload []byte) error {
-	list, read := []object(nil), spanV2
-	o, err := parseObject(payload)
+func (b *batch) spans(raw []byte) error {
+	list, read := []payload.Object(nil), payload.SpanV2
+	o, err := payload.ParseObject(raw)
 	if err == nil && o["items"] == nil {
-		list, read = []object{o}, spanV1
-	} else if list, err = parseContainer(payload); err != nil {
+		list, read = []payload.Object{o}, payload.SpanV1
+	} else if list, err = payload.ParseContainer(raw); err != nil {
 		return &badPayload{err}
 	}
 	for _, o := range list {
-		o["attributes"], o["data"] = unwrap(asObject(o["attributes"])), unwrap(asObject(o["data"]))
-		scrub(o)
-		sp, ok := read(o, b.received)
+		o["attributes"], o["data"] = payload.Unwrap(payload.AsObject(o["attributes"])), payload.Unwrap(payload.AsObject(o["data"]))
+		payload.Scrub(o)
+		sp, ok := read(o, b.Received)
 		if !ok {
 			return &badPayload{errors.New("a span without a trace_id of 32 or a span_id of 16 hex digits")}
 		}
@@ -182,23 +176,23 @@ func (b *batch) spans(payload []byte) error {
 	return nil
 }
 
-func (b *batch) logs(payload []byte) error {
-	list, err := parseContainer(payload)
+func (b *batch) logs(raw []byte) error {
+	list, err := payload.ParseContainer(raw)
 	if err != nil {
 		return &badPayload{err}
 	}
 	// The ids are made of what was sent, so that the seed is the same each time.
-	sum := sha256.Sum256(append([]byte(strconv.FormatInt(b.project.id, 10)+" "), payload...))
+	sum := sha256.Sum256(append([]byte(strconv.FormatInt(b.project.id, 10)+" "), raw...))
 	for i, o := range list {
-		o["attributes"] = unwrap(asObject(o["attributes"]))
-		scrub(o)
-		a := logAttrs(o)
-		a.set("environment", firstText(text(b.trace["environment"]), "production"))
-		a.set("release", text(b.trace["release"]))
+		o["attributes"] = payload.Unwrap(payload.AsObject(o["attributes"]))
+		payload.Scrub(o)
+		a := payload.LogAttrs(o)
+		a.Set("environment", cmp.Or(payload.Text(b.Trace["environment"]), "production"))
+		a.Set("release", payload.Text(b.Trace["release"]))
 		id := sha256.Sum256(append(sum[:], strconv.Itoa(i)...))
-		row := item{kind: "log", event: hex.EncodeToString(id[:16]), ts: seconds(eventTime(o["timestamp"], b.received)), attrs: a,
-			trace: hexID(o["trace_id"], 32), span: firstText(hexID(o["span_id"], 16), hexID(a["trace.parent_span"], 16))}
-		a.set("sentry.item_id", row.event)
+		row := item{kind: "log", event: hex.EncodeToString(id[:16]), ts: seconds(payload.EventTime(o["timestamp"], b.Received)), attrs: a,
+			trace: payload.HexID(o["trace_id"], 32), span: cmp.Or(payload.HexID(o["span_id"], 16), payload.HexID(a["trace.parent_span"], 16))}
+		a.Set("sentry.item_id", row.event)
 		if err := b.insert(row); err != nil {
 			return err
 		}
@@ -212,8 +206,8 @@ type item struct {
 	issue              int64 // 0: none
 	event, trace, span string
 	ts                 float64
-	attrs              attrs
-	body               object // may be nil
+	attrs              payload.Attrs
+	body               payload.Object // may be nil
 }
 
 func (b *batch) insert(it item) error {
@@ -238,7 +232,7 @@ func (b *batch) insert(it item) error {
 }
 
 // timestamp of a normalized event.
-func timestamp(ev object) float64 {
+func timestamp(ev payload.Object) float64 {
 	ts, _ := ev["timestamp"].(float64)
 	return ts
 }
@@ -248,7 +242,7 @@ func (b *batch) release(version string) error {
 	if version == "" {
 		return nil
 	}
-	now := seconds(b.received)
+	now := seconds(b.Received)
 	_, err := b.tx.ExecContext(b.ctx, "INSERT INTO release(org, version, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 		b.project.org, version, now)
 	if err != nil {
@@ -264,8 +258,8 @@ func (b *batch) release(version string) error {
 }
 
 // ingestEnvelope stores an envelope that arrived now, whole or not at all.
-func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *envelope, remote string) (id string, err error) {
-	b := &batch{arrival: arrival{received: s.now(), remote: remote, trace: env.trace}, ctx: ctx, project: p, maxAttached: s.attached}
+func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *payload.Envelope, remote string) (id string, err error) {
+	b := &batch{Arrival: payload.Arrival{Received: s.now(), Remote: remote, Trace: env.Trace}, ctx: ctx, project: p, maxAttached: s.attached}
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		b.tx = tx
 		id, err = b.ingest(env)

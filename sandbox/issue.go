@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -27,7 +29,7 @@ type issue struct {
 	short, title, culprit, kind, category, issueType       string
 	level, platform, status, substatus, assignee, priority string
 	firstRelease                                           string // version
-	details, meta                                          object
+	details, meta                                          payload.Object
 	first, last                                            float64
 	count, users                                           int64
 	released                                               float64  // when the first release was first seen; 0: no release
@@ -58,10 +60,10 @@ func scanIssue(rows *sql.Rows) (i issue, err error) { return i, i.scan(rows.Scan
 
 // issue finds or makes the issue of a prepared event, counts the event, and
 // lets it change the issue's state.
-func (b *batch) issue(ev object) (int64, error) {
-	g := group(ev)
+func (b *batch) issue(ev payload.Object) (int64, error) {
+	g := payload.Group(ev)
 	var is issue
-	row := b.tx.QueryRowContext(b.ctx, "SELECT "+issueFields+", 0, 0 FROM issue i WHERE i.project = ? AND i.hash = ?", b.project.id, g.hash)
+	row := b.tx.QueryRowContext(b.ctx, "SELECT "+issueFields+", 0, 0 FROM issue i WHERE i.project = ? AND i.hash = ?", b.project.id, g.Hash)
 	err := is.scan(row.Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return b.newIssue(ev, g)
@@ -72,21 +74,21 @@ func (b *batch) issue(ev object) (int64, error) {
 	return is.id, b.seenAgain(is, ev)
 }
 
-func (b *batch) newIssue(ev object, g grouping) (int64, error) {
+func (b *batch) newIssue(ev payload.Object, g payload.Grouping) (int64, error) {
 	var n int64
 	if err := b.tx.QueryRowContext(b.ctx, "UPDATE project SET shorts = shorts + 1 WHERE id = ? RETURNING shorts", b.project.id).Scan(&n); err != nil {
 		return 0, fmt.Errorf("short id: %w", err)
 	}
-	parts, err := json.Marshal(g.parts)
+	parts, err := json.Marshal(g.Parts)
 	if err != nil {
 		return 0, err
 	}
-	ts, level := timestamp(ev), text(ev["level"])
+	ts, level := timestamp(ev), payload.Text(ev["level"])
 	res, err := b.tx.ExecContext(b.ctx, `INSERT INTO issue(project, short, hash, parts, title, culprit, type, category, issue_type, level, platform,
 			status, substatus, meta, first_seen, last_seen, count, first_release, priority)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?, ?, 'unresolved', 'new', ?, ?, ?, 1, ?, ?)`,
-		b.project.id, shortID(b.project.slug, n), g.hash, parts, title(ev), culprit(ev), eventType(ev), itemKind(ev), level, text(ev["platform"]),
-		metaJSON(ev), ts, ts, text(ev["release"]), priority(level))
+		b.project.id, shortID(b.project.slug, n), g.Hash, parts, payload.Title(ev), payload.Culprit(ev), payload.EventType(ev), itemKind(ev), level, payload.Text(ev["platform"]),
+		metaJSON(ev), ts, ts, payload.Text(ev["release"]), priority(level))
 	if err != nil {
 		return 0, err
 	}
@@ -114,22 +116,22 @@ func priority(level string) string {
 }
 
 // meta is what lists show of an issue besides its title.
-func meta(ev object) object {
-	if isFeedback(ev) {
+func meta(ev payload.Object) payload.Object {
+	if payload.IsFeedback(ev) {
 		return feedbackMeta(ev)
 	}
-	meta := object{"title": title(ev)}
-	if e := mainException(ev); eventType(ev) == "error" {
-		meta["type"], meta["value"] = text(e["type"]), clip(text(e["value"]), 1024)
-		if own := ownFrames(framesOf(e)); len(own) > 0 {
+	meta := payload.Object{"title": payload.Title(ev)}
+	if e := payload.MainException(ev); payload.EventType(ev) == "error" {
+		meta["type"], meta["value"] = payload.Text(e["type"]), payload.Clip(payload.Text(e["value"]), 1024)
+		if own := payload.OwnFrames(payload.FramesOf(e)); len(own) > 0 {
 			top := own[len(own)-1]
-			meta["filename"], meta["function"] = text(top["filename"]), text(top["function"])
+			meta["filename"], meta["function"] = payload.Text(top["filename"]), payload.Text(top["function"])
 		}
 	}
 	return meta
 }
 
-func metaJSON(ev object) string {
+func metaJSON(ev payload.Object) string {
 	raw, err := json.Marshal(meta(ev))
 	if err != nil {
 		return "{}"
@@ -138,16 +140,16 @@ func metaJSON(ev object) string {
 }
 
 // seenAgain counts one more event. The newest event gives the issue its title.
-func (b *batch) seenAgain(is issue, ev object) error {
+func (b *batch) seenAgain(is issue, ev payload.Object) error {
 	ts := timestamp(ev)
 	_, err := b.tx.ExecContext(b.ctx, `UPDATE issue SET count = count + 1, first_seen = min(first_seen, ?1), last_seen = max(last_seen, ?1),
-			first_release = iif(first_release = '', ?2, first_release) WHERE id = ?3`, ts, text(ev["release"]), is.id)
+			first_release = iif(first_release = '', ?2, first_release) WHERE id = ?3`, ts, payload.Text(ev["release"]), is.id)
 	if err != nil {
 		return err
 	}
 	if ts >= is.last {
 		_, err = b.tx.ExecContext(b.ctx, "UPDATE issue SET title = ?, culprit = ?, level = ?, meta = ? WHERE id = ?",
-			title(ev), culprit(ev), text(ev["level"]), metaJSON(ev), is.id)
+			payload.Title(ev), payload.Culprit(ev), payload.Text(ev["level"]), metaJSON(ev), is.id)
 		if err != nil {
 			return err
 		}
@@ -163,13 +165,13 @@ func (b *batch) seenAgain(is issue, ev object) error {
 
 // regresses tells whether an event brings a resolved issue back: not one that
 // happened before, and not one of the release that still has the fault.
-func regresses(is issue, ev object) bool {
-	if at, ok := number(is.details["_at"]); ok && timestamp(ev) <= at {
+func regresses(is issue, ev payload.Object) bool {
+	if at, ok := payload.Number(is.details["_at"]); ok && timestamp(ev) <= at {
 		return false
 	}
 	if is.details["inNextRelease"] == true {
-		release := text(ev["release"])
-		return release != "" && release != text(is.details["_release"])
+		release := payload.Text(ev["release"])
+		return release != "" && release != payload.Text(is.details["_release"])
 	}
 	return true
 }
@@ -184,18 +186,18 @@ func (b *batch) regress(is issue, ts float64) error {
 // endIgnore wakes an ignored issue whose conditions are met: so many events,
 // or so many users, since it was ignored or within a window of minutes.
 func (b *batch) endIgnore(is issue, ts float64) error {
-	since, _ := number(is.details["_at"])
+	since, _ := payload.Number(is.details["_at"])
 	met := false
 	for _, c := range []struct{ limit, window, count string }{
 		{"ignoreCount", "ignoreWindow", "count(*)"},
 		{"ignoreUserCount", "ignoreUserWindow", "count(DISTINCT attrs ->> '$.user')"},
 	} {
-		limit, ok := number(is.details[c.limit])
+		limit, ok := payload.Number(is.details[c.limit])
 		if !ok {
 			continue
 		}
 		from := since
-		if window, ok := number(is.details[c.window]); ok {
+		if window, ok := payload.Number(is.details[c.window]); ok {
 			from = max(since, ts-window*60)
 		}
 		var seen float64
@@ -217,9 +219,9 @@ func (b *batch) endIgnore(is issue, ts float64) error {
 
 // setStatus also says since when and on which conditions: members of details
 // that begin with "_" are never shown.
-func setStatus(ctx context.Context, q querier, id int64, status, substatus string, details object) error {
+func setStatus(ctx context.Context, q querier, id int64, status, substatus string, details payload.Object) error {
 	if details == nil {
-		details = object{}
+		details = payload.Object{}
 	}
 	raw, err := json.Marshal(details)
 	if err != nil {
@@ -229,9 +231,9 @@ func setStatus(ctx context.Context, q querier, id int64, status, substatus strin
 	return err
 }
 
-func addActivity(ctx context.Context, q querier, issueID, userID int64, kind string, data object, ts float64) error {
+func addActivity(ctx context.Context, q querier, issueID, userID int64, kind string, data payload.Object, ts float64) error {
 	if data == nil {
-		data = object{}
+		data = payload.Object{}
 	}
 	raw, err := json.Marshal(data)
 	if err != nil {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"roundhouse/sandbox/payload"
 )
 
 // issueUpdate is what one person does to one issue, with a row of activity for
@@ -22,11 +25,11 @@ type issueUpdate struct {
 	at          float64
 }
 
-func (u *issueUpdate) note(kind string, data object) error {
+func (u *issueUpdate) note(kind string, data payload.Object) error {
 	return addActivity(u.ctx, u.q, u.issue, u.user, kind, data, u.at)
 }
 
-func (u *issueUpdate) resolve(details object) error {
+func (u *issueUpdate) resolve(details payload.Object) error {
 	kind := "set_resolved"
 	if details["inNextRelease"] == true {
 		kind = "set_resolved_in_release"
@@ -34,13 +37,13 @@ func (u *issueUpdate) resolve(details object) error {
 	return u.status(resolved, "", kind, details)
 }
 
-func (u *issueUpdate) ignore(substatus string, details object) error {
+func (u *issueUpdate) ignore(substatus string, details payload.Object) error {
 	return u.status(ignored, substatus, "set_ignored", details)
 }
 
 // status keeps when it was set: later events are judged by it.
-func (u *issueUpdate) status(status, substatus, kind string, details object) error {
-	kept := object{"_at": u.at}
+func (u *issueUpdate) status(status, substatus, kind string, details payload.Object) error {
+	kept := payload.Object{"_at": u.at}
 	maps.Copy(kept, details)
 	if err := setStatus(u.ctx, u.q, u.issue, status, substatus, kept); err != nil {
 		return err
@@ -49,8 +52,8 @@ func (u *issueUpdate) status(status, substatus, kind string, details object) err
 }
 
 // shown leaves out what is for our own use.
-func shown(details object) object {
-	out := object{}
+func shown(details payload.Object) payload.Object {
+	out := payload.Object{}
 	for key, v := range details {
 		if !strings.HasPrefix(key, "_") {
 			out[key] = v
@@ -68,7 +71,7 @@ func (u *issueUpdate) assign(to string) error {
 		return u.note("unassigned", nil)
 	}
 	kind, id, _ := strings.Cut(to, ":")
-	return u.note("assigned", object{"assignee": id, "assigneeType": kind})
+	return u.note("assigned", payload.Object{"assignee": id, "assigneeType": kind})
 }
 
 // change is the body of PUT. Absent members change nothing.
@@ -154,7 +157,7 @@ func (c *change) applyStatus(is issue, u *issueUpdate, now time.Time) error {
 	if c.Substatus != nil {
 		substatus = *c.Substatus
 		if !slices.Contains(substatuses[status], substatus) {
-			return badRequest("substatus %q does not go with status %q", clip(substatus, 50), clip(status, 50))
+			return badRequest("substatus %q does not go with status %q", payload.Clip(substatus, 50), payload.Clip(status, 50))
 		}
 	}
 	switch status {
@@ -164,7 +167,7 @@ func (c *change) applyStatus(is issue, u *issueUpdate, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			return u.resolve(object{"inNextRelease": true, "_release": release})
+			return u.resolve(payload.Object{"inNextRelease": true, "_release": release})
 		}
 		return u.resolve(nil)
 	case ignored:
@@ -183,14 +186,14 @@ func (c *change) applyStatus(is issue, u *issueUpdate, now time.Time) error {
 		if is.status == unresolved && (substatus == "" || substatus == is.substatus) {
 			return nil
 		}
-		return u.status(unresolved, firstText(substatus, "ongoing"), "set_unresolved", nil)
+		return u.status(unresolved, cmp.Or(substatus, "ongoing"), "set_unresolved", nil)
 	}
-	return badRequest("status %q is not one of unresolved, resolved, resolvedInNextRelease, ignored", clip(status, 50))
+	return badRequest("status %q is not one of unresolved, resolved, resolvedInNextRelease, ignored", payload.Clip(status, 50))
 }
 
 // conditions until which an issue is ignored; none: until it escalates.
-func (c *change) conditions(d *statusDetails, now time.Time) (object, error) {
-	out := object{}
+func (c *change) conditions(d *statusDetails, now time.Time) (payload.Object, error) {
+	out := payload.Object{}
 	for _, o := range []struct {
 		name       string
 		top, inner *float64
@@ -246,7 +249,7 @@ func (u *issueUpdate) assignee(r *request, to string) (string, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", &apiError{http.StatusBadRequest, map[string]any{
 			"detail": fmt.Sprintf("assignedTo %q is not a member of the organization; "+
-				"write user:ID, an email, a username, me, or an empty text for nobody", clip(to, 100)),
+				"write user:ID, an email, a username, me, or an empty text for nobody", payload.Clip(to, 100)),
 			"assignedTo": []string{"Could not parse actor."}}}
 	}
 	return "user:" + strconv.FormatInt(found, 10), err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"roundhouse/sandbox/payload"
 	"roundhouse/sandbox/query"
 )
 
@@ -62,7 +63,7 @@ func (r *request) searchEnv(def time.Duration) (env query.Env, err error) {
 	}
 	env.Start, env.End, err = r.timeRange(def)
 	if env.End.Equal(env.Now) { // what a sender with a fast clock just sent is to be found
-		env.End = env.End.Add(maxAhead)
+		env.End = env.End.Add(payload.MaxAhead)
 	}
 	return env, err
 }
@@ -172,7 +173,7 @@ func (i issue) firstReleaseJSON() any {
 	if i.firstRelease == "" {
 		return nil
 	}
-	return object{"version": i.firstRelease, "shortVersion": shortVersion(i.firstRelease), "dateCreated": stamp(i.released), "dateReleased": nil}
+	return payload.Object{"version": i.firstRelease, "shortVersion": shortVersion(i.firstRelease), "dateCreated": stamp(i.released), "dateReleased": nil}
 }
 
 func orNil(s string) any {

@@ -309,3 +309,11 @@ func TestIssues_ByProject(t *testing.T) {
 		}
 	}
 }
+
+func TestShortID(t *testing.T) {
+	for n, want := range map[int64]string{1: "SHOP-1", 31: "SHOP-Z", 32: "SHOP-10", 32 * 32: "SHOP-100"} {
+		if got := shortID("shop", n); got != want {
+			t.Errorf("shortID(%d) = %q, want %q", n, got, want)
+		}
+	}
+}

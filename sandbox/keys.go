@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -62,7 +64,7 @@ func scanKey(rows *sql.Rows) (k projectKey, err error) { return k, k.scan(rows.S
 func (s *Sandbox) keyJSON(k projectKey) map[string]any {
 	return map[string]any{
 		"id": k.public, "name": k.name, "label": k.name, "public": k.public, "projectId": k.project, "isActive": k.active,
-		"dsn": object{"public": s.dsn(k.public, k.project)}, "dateCreated": stamp(k.created), "rateLimit": nil,
+		"dsn": payload.Object{"public": s.dsn(k.public, k.project)}, "dateCreated": stamp(k.created), "rateLimit": nil,
 		"browserSdkVersion": k.opts.BrowserSDK, "dynamicSdkLoaderOptions": k.opts.Loader,
 	}
 }
@@ -106,23 +108,23 @@ type keyChange struct {
 // apply changes a key, or says what of it cannot be.
 func (c keyChange) apply(k *projectKey) error {
 	if len(c.RateLimit) > 0 && string(c.RateLimit) != "null" {
-		return &apiError{http.StatusBadRequest, object{"rateLimit": []string{"Rate limits are not available in the sandbox."}}}
+		return &apiError{http.StatusBadRequest, payload.Object{"rateLimit": []string{"Rate limits are not available in the sandbox."}}}
 	}
 	if c.Name != nil {
 		k.name = strings.TrimSpace(*c.Name)
 		if k.name == "" || len(k.name) > maxKeyName {
-			return &apiError{http.StatusBadRequest, object{"name": []string{"It must have 1 to " + strconv.Itoa(maxKeyName) + " bytes."}}}
+			return &apiError{http.StatusBadRequest, payload.Object{"name": []string{"It must have 1 to " + strconv.Itoa(maxKeyName) + " bytes."}}}
 		}
 	}
 	if c.Active != nil {
 		k.active = *c.Active
 	}
 	if c.BrowserSDK != nil {
-		k.opts.BrowserSDK = clip(*c.BrowserSDK, maxSDKVersion)
+		k.opts.BrowserSDK = payload.Clip(*c.BrowserSDK, maxSDKVersion)
 	}
 	if len(c.Loader) > 0 {
 		if err := json.Unmarshal(c.Loader, &k.opts.Loader); err != nil {
-			return &apiError{http.StatusBadRequest, object{"dynamicSdkLoaderOptions": []string{"Its members must be true or false."}}}
+			return &apiError{http.StatusBadRequest, payload.Object{"dynamicSdkLoaderOptions": []string{"Its members must be true or false."}}}
 		}
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"roundhouse/sandbox/payload"
 )
 
 const keysPath = "/projects/acme-outdoors/storefront/keys/"
@@ -33,7 +35,7 @@ func TestKeys_Life(t *testing.T) {
 	loader := map[string]bool{"hasReplay": true, "hasPerformance": true, "hasDebug": false}
 	want := keyAnswer{ID: made.ID, Name: "Staging", BrowserSdkVersion: "latest", IsActive: true, DynamicSdkLoaderOptions: loader}
 	want.DSN.Public = "http://" + made.ID + "@sandbox.test/sub/51001"
-	if diff := cmp.Diff(want, made); diff != "" || !isHex(made.ID, 32) {
+	if diff := cmp.Diff(want, made); diff != "" || !payload.IsHex(made.ID, 32) {
 		t.Errorf("made (-want +got):\n%s", diff)
 	}
 	send := func() int {

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -328,9 +330,9 @@ func (r *request) steps() (since, until, step int64, err error) {
 		if q.Get(name) == "" || err != nil {
 			return def
 		}
-		f, ok := number(q.Get(name))
+		f, ok := payload.Number(q.Get(name))
 		if !ok || f < 0 || f > 1e11 {
-			err = badRequest("Invalid %s: %q. Write Unix seconds.", name, clip(q.Get(name), 50))
+			err = badRequest("Invalid %s: %q. Write Unix seconds.", name, payload.Clip(q.Get(name), 50))
 		}
 		return int64(f)
 	}

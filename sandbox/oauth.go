@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -143,7 +145,7 @@ func (s *Sandbox) grantToken(w http.ResponseWriter, r *http.Request) (any, error
 	case "refresh_token":
 		return s.refresh(r.Context(), app, r.PostForm)
 	default:
-		return nil, &oauthError{"unsupported_grant_type", fmt.Sprintf("grant_type %q is not authorization_code or refresh_token", clip(kind, 50))}
+		return nil, &oauthError{"unsupported_grant_type", fmt.Sprintf("grant_type %q is not authorization_code or refresh_token", payload.Clip(kind, 50))}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -35,7 +37,7 @@ func (r *request) projectIDs() ([]int64, error) {
 		}
 		i := indexProject(all, name)
 		if i < 0 {
-			return nil, refuse(http.StatusForbidden, "There is no project %q in this organization, or you do not have access to it.", clip(name, 100))
+			return nil, refuse(http.StatusForbidden, "There is no project %q in this organization, or you do not have access to it.", payload.Clip(name, 100))
 		}
 		ids = append(ids, all[i].id)
 	}
@@ -108,7 +110,7 @@ func parsePeriod(s string) (time.Duration, error) {
 	}
 	n, err := strconv.ParseUint(number, 10, 32)
 	if err != nil || n == 0 || time.Duration(n) > maxPeriod/unit {
-		return 0, badRequest("Invalid statsPeriod: %q. Write a number and a unit, such as 24h, 14d or 2w, of at most 366 days.", clip(s, 50))
+		return 0, badRequest("Invalid statsPeriod: %q. Write a number and a unit, such as 24h, 14d or 2w, of at most 366 days.", payload.Clip(s, 50))
 	}
 	return time.Duration(n) * unit, nil
 }
@@ -119,7 +121,7 @@ func parseTime(name, s string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, badRequest("Invalid %s: %q. Write an ISO 8601 date or time, such as 2026-01-31 or 2026-01-31T12:00:00Z.", name, clip(s, 50))
+	return time.Time{}, badRequest("Invalid %s: %q. Write an ISO 8601 date or time, such as 2026-01-31 or 2026-01-31T12:00:00Z.", name, payload.Clip(s, 50))
 }
 
 // page reads ?per_page= (or ?limit=) and ?cursor=. Ask the database for one row
@@ -135,7 +137,7 @@ func (r *request) page(max int) (limit, offset int, err error) {
 		}
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 || n > maxPage {
-			return 0, 0, badRequest("Invalid %s value %q. Must be between 1 and %d.", name, clip(v, 50), maxPage)
+			return 0, 0, badRequest("Invalid %s value %q. Must be between 1 and %d.", name, payload.Clip(v, 50), maxPage)
 		}
 		limit = min(n, max)
 		break

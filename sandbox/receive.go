@@ -15,6 +15,8 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
+
+	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 
 // ingestRoutes are where SDKs send to.
 func (s *Sandbox) ingestRoutes(mux *http.ServeMux) {
-	for what, parse := range map[string]func([]byte) (*envelope, error){"envelope": parseEnvelope, "store": parseStore} {
+	for what, parse := range map[string]func([]byte) (*payload.Envelope, error){"envelope": payload.ParseEnvelope, "store": parseStore} {
 		h := s.receive(parse)
 		for _, end := range []string{"", "/{$}"} {
 			mux.HandleFunc("POST /api/{project}/"+what+end, h)
@@ -47,19 +49,19 @@ func allowAnyOrigin(h http.Header) {
 func preflight(w http.ResponseWriter, _ *http.Request) { allowAnyOrigin(w.Header()) }
 
 // parseStore reads the older endpoint's body, one JSON event, as an envelope.
-func parseStore(raw []byte) (*envelope, error) {
-	ev, err := parseObject(raw)
+func parseStore(raw []byte) (*payload.Envelope, error) {
+	ev, err := payload.ParseObject(raw)
 	if err != nil {
 		return nil, err
 	}
-	env := &envelope{items: []envelopeItem{{kind: "event", payload: raw}}}
-	if text(ev["type"]) == "transaction" {
-		env.items[0].kind = "transaction"
+	env := &payload.Envelope{Items: []payload.Item{{Kind: "event", Payload: raw}}}
+	if payload.Text(ev["type"]) == "transaction" {
+		env.Items[0].Kind = "transaction"
 	}
 	return env, nil
 }
 
-func (s *Sandbox) receive(parse func([]byte) (*envelope, error)) http.HandlerFunc {
+func (s *Sandbox) receive(parse func([]byte) (*payload.Envelope, error)) http.HandlerFunc {
 	return s.answerSender(http.StatusOK, func(w http.ResponseWriter, r *http.Request) (string, error) { return s.accept(w, r, parse) })
 }
 
@@ -89,7 +91,7 @@ func oneLine(r rune) rune {
 	return r
 }
 
-func (s *Sandbox) accept(w http.ResponseWriter, r *http.Request, parse func([]byte) (*envelope, error)) (string, error) {
+func (s *Sandbox) accept(w http.ResponseWriter, r *http.Request, parse func([]byte) (*payload.Envelope, error)) (string, error) {
 	given := sentKeys(r)
 	var p project
 	if len(given) > 0 { // before the body is read, where that is possible
@@ -112,7 +114,7 @@ func (s *Sandbox) accept(w http.ResponseWriter, r *http.Request, parse func([]by
 	if err != nil {
 		return "", badRequest("bad envelope: %v", err)
 	}
-	if key := keyOfDSN(env.dsn); key != "" || len(given) == 0 {
+	if key := keyOfDSN(env.DSN); key != "" || len(given) == 0 {
 		if p, err = s.authorizeKeys(r, append(given, key)); err != nil {
 			return "", err
 		}
@@ -203,7 +205,7 @@ func badEncoding(encoding string, err error) error {
 	if errors.As(err, &tooLarge) {
 		return err
 	}
-	return badRequest("read the body (Content-Encoding %s): %v", strconv.Quote(clip(encoding, 50)), err)
+	return badRequest("read the body (Content-Encoding %s): %v", strconv.Quote(payload.Clip(encoding, 50)), err)
 }
 
 func decoder(encoding string, body io.Reader) (io.ReadCloser, error) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"roundhouse/sandbox/payload"
 )
 
 // release is a version of what some projects of an organization run.
@@ -154,7 +156,7 @@ func (v release) json(seen []inProject, projects []project, asked []int64) map[s
 	name := strings.TrimSuffix(strings.TrimSuffix(v.version, short), "@")
 	return map[string]any{
 		"id": strconv.FormatInt(v.id, 10), "version": v.version, "shortVersion": short, "status": "open",
-		"versionInfo": object{"package": orNil(name), "description": short, "version": object{"raw": short}},
+		"versionInfo": payload.Object{"package": orNil(name), "description": short, "version": payload.Object{"raw": short}},
 		"dateCreated": stamp(v.created), "dateReleased": stampOrNil(v.released), "firstEvent": stamp(v.first), "lastEvent": stamp(v.last),
 		"newGroups": issues, "projects": in, "ref": nil, "url": nil, "authors": []any{},
 		"commitCount": 0, "lastCommit": nil, "deployCount": 0, "lastDeploy": nil,

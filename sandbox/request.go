@@ -159,17 +159,6 @@ func (r *request) resolve() (err error) {
 	return err
 }
 
-// clip shortens s to at most n runes, for echoing what a client sent.
-func clip(s string, n int) string {
-	for i := range s {
-		if n == 0 {
-			return s[:i]
-		}
-		n--
-	}
-	return s
-}
-
 // orNotFound turns the absence of a row into the 404 that tells nothing.
 func orNotFound(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {

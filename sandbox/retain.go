@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"roundhouse/sandbox/payload"
 )
 
 // What is kept, so that a database that is sent to forever does not grow
 // forever. A pass deletes more than may arrive until the next one, and no more,
 // so that nobody waits for it long.
 const (
-	keepFor     = 30 * 24 * time.Hour // by an item's own time
-	keepCount   = 20_000              // of each kind in each project
+	keepFor     = payload.MaxAge // by an item's own time
+	keepCount   = 20_000         // of each kind in each project
 	retainEvery = time.Hour
 	retainAfter = 2_000 // items that arrived
 	retainBatch = 2 * retainAfter

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"roundhouse/sandbox/payload"
 )
 
 // monitorConfig says when a job has to run. Minutes are whole.
@@ -24,20 +27,20 @@ type monitorConfig struct {
 const maxMinutes = 28 * 24 * 60
 
 // configOf reads the monitor_config of a check-in.
-func configOf(o object) (c monitorConfig, err error) {
+func configOf(o payload.Object) (c monitorConfig, err error) {
 	c = monitorConfig{
-		Type:     textAt(o, "schedule", "type"),
+		Type:     payload.TextAt(o, "schedule", "type"),
 		Margin:   bounded(o["checkin_margin"], 1, maxMinutes),
 		Runtime:  bounded(o["max_runtime"], 30, maxMinutes),
-		Timezone: firstText(clip(text(o["timezone"]), 64), "UTC"), Failures: bounded(o["failure_issue_threshold"], 1, 720),
+		Timezone: cmp.Or(payload.Clip(payload.Text(o["timezone"]), 64), "UTC"), Failures: bounded(o["failure_issue_threshold"], 1, 720),
 		Recovered: bounded(o["recovery_threshold"], 1, 720),
 	}
-	value := at(o, "schedule", "value")
+	value := payload.At(o, "schedule", "value")
 	switch c.Type {
 	case "crontab":
-		c.Schedule = clip(text(value), 100)
+		c.Schedule = payload.Clip(payload.Text(value), 100)
 	case "interval":
-		c.Schedule = []any{bounded(value, 1, maxMinutes), textAt(o, "schedule", "unit")}
+		c.Schedule = []any{bounded(value, 1, maxMinutes), payload.TextAt(o, "schedule", "unit")}
 	}
 	_, err = c.next()
 	return c, err
@@ -45,7 +48,7 @@ func configOf(o object) (c monitorConfig, err error) {
 
 // bounded reads a whole number from 1 to most, or else takes def.
 func bounded(v any, def, most int) int {
-	f, ok := number(v)
+	f, ok := payload.Number(v)
 	if !ok || f < 1 {
 		return def
 	}
@@ -60,7 +63,7 @@ func (c monitorConfig) runtime() time.Duration { return time.Duration(c.Runtime)
 // next returns the function from a run to the one after it.
 func (c monitorConfig) next() (func(time.Time) time.Time, error) {
 	if c.Type == "crontab" {
-		tab, err := parseCrontab(text(c.Schedule))
+		tab, err := parseCrontab(payload.Text(c.Schedule))
 		if err != nil {
 			return nil, err
 		}
@@ -74,9 +77,9 @@ func (c monitorConfig) next() (func(time.Time) time.Time, error) {
 	if c.Type != "interval" || len(pair) != 2 {
 		return nil, errors.New("the schedule of a monitor is neither a crontab nor an interval")
 	}
-	unit, ok := units[text(pair[1])]
+	unit, ok := units[payload.Text(pair[1])]
 	if !ok {
-		return nil, fmt.Errorf("an interval has no unit %q; there are minute, hour, day, week, month, year", clip(text(pair[1]), 50))
+		return nil, fmt.Errorf("an interval has no unit %q; there are minute, hour, day, week, month, year", payload.Clip(payload.Text(pair[1]), 50))
 	}
 	n := bounded(fmt.Sprint(pair[0]), 1, unit.most)
 	return func(t time.Time) time.Time {
@@ -111,7 +114,7 @@ func parseCrontab(s string) (tab crontab, err error) {
 	}
 	fields := strings.Fields(s)
 	if len(fields) != 5 {
-		return tab, fmt.Errorf("crontab %q does not have five fields", clip(s, 100))
+		return tab, fmt.Errorf("crontab %q does not have five fields", payload.Clip(s, 100))
 	}
 	for i, f := range []struct {
 		into     *uint64
@@ -122,13 +125,13 @@ func parseCrontab(s string) (tab crontab, err error) {
 		{&tab.month, 1, 12, "janfebmaraprmayjunjulaugsepoctnovdec"}, {&tab.weekday, 0, 7, "sunmontuewedthufrisat"},
 	} {
 		if *f.into, err = cronField(fields[i], f.min, f.max, f.names); err != nil {
-			return tab, fmt.Errorf("crontab %q: %w", clip(s, 100), err)
+			return tab, fmt.Errorf("crontab %q: %w", payload.Clip(s, 100), err)
 		}
 	}
 	tab.weekday |= tab.weekday >> 7 & 1 // 7 is Sunday as well
 	tab.anyDay = strings.HasPrefix(fields[2], "*") || strings.HasPrefix(fields[4], "*")
 	if tab.next(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return tab, fmt.Errorf("crontab %q never comes", clip(s, 100))
+		return tab, fmt.Errorf("crontab %q never comes", payload.Clip(s, 100))
 	}
 	return tab, nil
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"roundhouse/sandbox/payload"
 )
 
 func TestCrontab_Next(t *testing.T) {
@@ -67,7 +69,7 @@ func TestConfigOf_Refuses(t *testing.T) {
 		{`{"type":"interval","value":1,"unit":"blink"}`, "no unit"},
 	}
 	for _, tt := range tests {
-		o, err := parseObject([]byte(`{"schedule":` + tt.schedule + `}`))
+		o, err := payload.ParseObject([]byte(`{"schedule":` + tt.schedule + `}`))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/getsentry/sentry-go"
+
+	"roundhouse/sandbox/payload"
 )
 
 // wire is a sandbox that SDKs reach over HTTP. It notes the types of what they
@@ -83,15 +85,15 @@ func (s *wire) note(encoding string, body []byte) {
 	if err != nil {
 		s.Errorf("decode: %v", err)
 	}
-	env, err := parseEnvelope(raw)
+	env, err := payload.ParseEnvelope(raw)
 	if err != nil {
 		s.Errorf("parse: %v", err)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, item := range env.items {
-		s.sent[item.kind] = true
+	for _, item := range env.Items {
+		s.sent[item.Kind] = true
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"roundhouse/sandbox/payload"
 	"roundhouse/sandbox/seed"
 )
 
@@ -132,11 +133,11 @@ func (s *Sandbox) renewSeed(ctx context.Context, tx *sql.Tx) error {
 }
 
 func (b *batch) step(step seed.Step) error {
-	b.received = step.At
+	b.Received = step.At
 	if step.Envelope == nil {
 		return b.change(step)
 	}
-	env, err := parseEnvelope(step.Envelope)
+	env, err := payload.ParseEnvelope(step.Envelope)
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (b *batch) change(step seed.Step) error {
 	if err != nil {
 		return err
 	}
-	up := &issueUpdate{ctx: b.ctx, q: b.tx, issue: id, user: user, at: seconds(b.received)}
+	up := &issueUpdate{ctx: b.ctx, q: b.tx, issue: id, user: user, at: seconds(b.Received)}
 	if step.Change.Assign != 0 {
 		if err := up.assign(fmt.Sprintf("user:%d", step.Change.Assign)); err != nil {
 			return err

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -59,7 +61,7 @@ func (s *Sandbox) startSession(w http.ResponseWriter, r *http.Request, u User) e
 // formToken is for a form that only this browser can send back: the token
 // stands in the form and in a cookie, and another site can write neither.
 func (s *Sandbox) formToken(w http.ResponseWriter, r *http.Request) string {
-	if cookie, err := r.Cookie(formCookie); err == nil && isHex(cookie.Value, 64) {
+	if cookie, err := r.Cookie(formCookie); err == nil && payload.IsHex(cookie.Value, 64) {
 		return cookie.Value
 	}
 	token := randomHex(32)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -25,31 +27,31 @@ func (s *Sandbox) traceRoutes(reg func(pattern, scope string, h handler)) {
 
 // traceNode is a span with what happened below it.
 type traceNode struct {
-	EventID       string       `json:"event_id"` // the span's id
-	EventType     string       `json:"event_type"`
-	SpanID        string       `json:"span_id"`
-	ParentSpanID  *string      `json:"parent_span_id"`
-	TransactionID string       `json:"transaction_id"` // event of the nearest transaction above; "" when it came without one
-	Transaction   string       `json:"transaction"`
-	IsTransaction bool         `json:"is_transaction"`
-	ProjectID     int64        `json:"project_id"`
-	ProjectSlug   string       `json:"project_slug"`
-	Start         float64      `json:"start_timestamp"`
-	End           float64      `json:"end_timestamp"`
-	Duration      float64      `json:"duration"` // in milliseconds
-	SelfTime      any          `json:"exclusive_time"`
-	Op            string       `json:"op"`
-	Name          string       `json:"name"`
-	Description   string       `json:"description"`
-	Status        any          `json:"status"`
-	SDK           string       `json:"sdk_name"`
-	Measurements  object       `json:"measurements"`
-	Tags          object       `json:"tags"`
-	Data          object       `json:"data"`
-	Additional    object       `json:"additional_attributes"`
-	Errors        []traceError `json:"errors"`
-	Occurrences   []any        `json:"occurrences"`
-	Children      []*traceNode `json:"children"`
+	EventID       string         `json:"event_id"` // the span's id
+	EventType     string         `json:"event_type"`
+	SpanID        string         `json:"span_id"`
+	ParentSpanID  *string        `json:"parent_span_id"`
+	TransactionID string         `json:"transaction_id"` // event of the nearest transaction above; "" when it came without one
+	Transaction   string         `json:"transaction"`
+	IsTransaction bool           `json:"is_transaction"`
+	ProjectID     int64          `json:"project_id"`
+	ProjectSlug   string         `json:"project_slug"`
+	Start         float64        `json:"start_timestamp"`
+	End           float64        `json:"end_timestamp"`
+	Duration      float64        `json:"duration"` // in milliseconds
+	SelfTime      any            `json:"exclusive_time"`
+	Op            string         `json:"op"`
+	Name          string         `json:"name"`
+	Description   string         `json:"description"`
+	Status        any            `json:"status"`
+	SDK           string         `json:"sdk_name"`
+	Measurements  payload.Object `json:"measurements"`
+	Tags          payload.Object `json:"tags"`
+	Data          payload.Object `json:"data"`
+	Additional    payload.Object `json:"additional_attributes"`
+	Errors        []traceError   `json:"errors"`
+	Occurrences   []any          `json:"occurrences"`
+	Children      []*traceNode   `json:"children"`
 
 	event string // the transaction event that the span is the root of
 	depth int    // 0: not placed; visiting: being placed
@@ -82,7 +84,7 @@ const (
 
 // traceArgs are those of ofTrace.
 func (r *request) traceArgs() ([]any, error) {
-	id := hexID(r.PathValue("trace"), 32)
+	id := payload.HexID(r.PathValue("trace"), 32)
 	if id == "" {
 		return nil, notFound()
 	}
@@ -99,7 +101,7 @@ func getTrace(r *request) (any, error) {
 	if v := r.URL.Query().Get("limit"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {
-			return nil, badRequest("Invalid limit value %q. Must be between 1 and %d.", clip(v, 50), maxSpans)
+			return nil, badRequest("Invalid limit value %q. Must be between 1 and %d.", payload.Clip(v, 50), maxSpans)
 		}
 		limit = min(n, maxSpans)
 	}
@@ -153,13 +155,13 @@ func scanTraceError(rows *sql.Rows) (e traceError, err error) {
 }
 
 func scanTraceNode(rows *sql.Rows) (*traceNode, error) {
-	n := &traceNode{EventType: "span", Tags: object{}, Additional: object{}, Measurements: object{},
+	n := &traceNode{EventType: "span", Tags: payload.Object{}, Additional: payload.Object{}, Measurements: payload.Object{},
 		Errors: []traceError{}, Occurrences: []any{}, Children: []*traceNode{}}
 	var raw []byte
 	if err := rows.Scan(&n.SpanID, &n.event, &n.ProjectID, &n.ProjectSlug, &raw); err != nil {
 		return nil, err
 	}
-	a, err := parseObject(raw)
+	a, err := payload.ParseObject(raw)
 	if err != nil {
 		return nil, fmt.Errorf("stored span %s: %w", n.SpanID, err)
 	}
@@ -168,23 +170,23 @@ func scanTraceNode(rows *sql.Rows) (*traceNode, error) {
 }
 
 // read takes from the attributes what a node has members for; the rest is data.
-func (n *traceNode) read(a object) {
+func (n *traceNode) read(a payload.Object) {
 	take := func(key string) any {
 		v := a[key]
 		delete(a, key)
 		return v
 	}
 	n.EventID = n.SpanID
-	if parent := text(take("parent_span")); parent != "" {
+	if parent := payload.Text(take("parent_span")); parent != "" {
 		n.ParentSpanID = &parent
 	}
-	n.Op, n.Name, n.Description = text(take("span.op")), text(take("span.name")), text(take("span.description"))
-	n.Duration, _ = number(take("span.duration"))
-	n.Start, _ = number(take("precise.start_ts"))
-	n.End, _ = number(take("precise.finish_ts"))
+	n.Op, n.Name, n.Description = payload.Text(take("span.op")), payload.Text(take("span.name")), payload.Text(take("span.description"))
+	n.Duration, _ = payload.Number(take("span.duration"))
+	n.Start, _ = payload.Number(take("precise.start_ts"))
+	n.End, _ = payload.Number(take("precise.finish_ts"))
 	n.Status, n.SelfTime = take("span.status"), take("span.self_time")
 	n.IsTransaction = take("is_transaction") == true
-	n.Transaction, n.SDK = text(take("transaction")), text(take("sdk.name"))
+	n.Transaction, n.SDK = payload.Text(take("transaction")), payload.Text(take("sdk.name"))
 	delete(a, "trace.parent_span")
 	for key, v := range a {
 		if strings.HasPrefix(key, "measurements.") {
@@ -268,7 +270,7 @@ type traceMeta struct {
 	Errors       int64            `json:"errors"`
 	Performance  int64            `json:"performance_issues"`
 	Spans        int64            `json:"span_count"`
-	Transactions []object         `json:"transaction_child_count_map"`
+	Transactions []payload.Object `json:"transaction_child_count_map"`
 	Ops          map[string]int64 `json:"span_count_map"`
 }
 
@@ -312,18 +314,18 @@ func (m *traceMeta) countOps(r *request, args []any) error {
 // among them, and as one more row those that came by themselves.
 func (m *traceMeta) countTransactions(r *request, args []any) error {
 	var inside int64
-	scan := func(rows *sql.Rows) (object, error) {
+	scan := func(rows *sql.Rows) (payload.Object, error) {
 		var event string
 		var n int64
 		err := rows.Scan(&event, &n)
 		inside += n
-		return object{"transaction.event_id": event, "count()": n}, err
+		return payload.Object{"transaction.event_id": event, "count()": n}, err
 	}
 	var err error
 	m.Transactions, err = collect(r.Context(), r.sb.read(), scan, `SELECT it.event_id, 1 + coalesce(json_array_length(CAST(it.body AS TEXT), '$.spans'), 0)`+
 		traceItems+ofTrace+"'transaction' GROUP BY it.event_id ORDER BY min(it.ts) LIMIT ?5", append(args, maxCounted)...)
 	if others := m.Spans - inside; err == nil && others > 0 {
-		m.Transactions = append(m.Transactions, object{"transaction.event_id": nil, "count()": others})
+		m.Transactions = append(m.Transactions, payload.Object{"transaction.event_id": nil, "count()": others})
 	}
 	return err
 }

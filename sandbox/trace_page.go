@@ -1,10 +1,13 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
 	"time"
+
+	"roundhouse/sandbox/payload"
 )
 
 // pageSpans is how many spans of a trace a page shows.
@@ -29,7 +32,7 @@ func (s *Sandbox) showTrace(w http.ResponseWriter, hr *http.Request) {
 		if len(roots)+len(alone) == 0 {
 			return page{}, notFound()
 		}
-		p := page{Title: "Trace " + hexID(r.PathValue("trace"), 32), Spans: r.traceLines(roots), Faults: r.faultLinks(alone)}
+		p := page{Title: "Trace " + payload.HexID(r.PathValue("trace"), 32), Spans: r.traceLines(roots), Faults: r.faultLinks(alone)}
 		if countLines(p.Spans) == pageSpans {
 			p.Message = fmt.Sprintf("There may be more than these %d spans.", pageSpans)
 		}
@@ -49,7 +52,7 @@ func (r *request) traceLines(nodes []*traceNode) []traceLine {
 	lines := make([]traceLine, len(nodes))
 	for i, n := range nodes {
 		lines[i] = traceLine{
-			Op: n.Op, Text: firstText(n.Description, n.Name, n.SpanID), Project: n.ProjectSlug, Status: text(n.Status),
+			Op: n.Op, Text: cmp.Or(n.Description, n.Name, n.SpanID), Project: n.ProjectSlug, Status: payload.Text(n.Status),
 			Took:   time.Duration(n.Duration * float64(time.Millisecond)).Round(time.Microsecond),
 			Faults: r.faultLinks(n.Errors), Below: r.traceLines(n.Children),
 		}

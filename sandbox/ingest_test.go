@@ -2,12 +2,16 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -17,17 +21,17 @@ const (
 )
 
 // attrsOf reads the attributes of the items of a kind, in the order they came.
-func (r *runner) attrsOf(kind string) []object {
+func (r *runner) attrsOf(kind string) []payload.Object {
 	r.Helper()
 	rows, err := r.sb.read().Query("SELECT attrs FROM item WHERE kind = ? ORDER BY id", kind)
 	if err != nil {
 		r.Fatal(err)
 	}
 	defer rows.Close()
-	var out []object
+	var out []payload.Object
 	for rows.Next() {
 		var raw []byte
-		var a object
+		var a payload.Object
 		if err := rows.Scan(&raw); err != nil {
 			r.Fatal(err)
 		}
@@ -40,8 +44,8 @@ func (r *runner) attrsOf(kind string) []object {
 }
 
 // pick is the part of an object that a test is about.
-func pick(o object, keys ...string) object {
-	out := object{}
+func pick(o payload.Object, keys ...string) payload.Object {
+	out := payload.Object{}
 	for _, key := range keys {
 		out[key] = o[key]
 	}
@@ -59,13 +63,13 @@ func TestIngest_Transaction(t *testing.T) {
 		t.Fatalf("%d spans", len(spans))
 	}
 	root := pick(spans[0], "span.op", "transaction", "span.duration", "transaction.duration", "is_transaction", "http.method", "http.response.status_code", "measurements.lcp", "release", "environment", "user.id", "shelf", "platform")
-	if diff := cmp.Diff(object{"span.op": "http.server", "transaction": "GET /tents", "span.duration": 250., "transaction.duration": 250., "is_transaction": true, "http.method": "GET",
+	if diff := cmp.Diff(payload.Object{"span.op": "http.server", "transaction": "GET /tents", "span.duration": 250., "transaction.duration": 250., "is_transaction": true, "http.method": "GET",
 		"http.response.status_code": 200., "measurements.lcp": 120.5, "release": "shop@1", "environment": "staging", "user.id": "7", "shelf": "3", "platform": "go"}, root); diff != "" {
 		t.Errorf("root: %s", diff)
 	}
 	child := pick(spans[1], "span.op", "span.description", "span.category", "span.duration", "span.self_time", "parent_span", "db.system", "password", "transaction", "is_transaction")
-	if diff := cmp.Diff(object{"span.op": "db.query", "span.description": "SELECT 1", "span.category": "db", "span.duration": 50., "span.self_time": 50., "parent_span": rootID,
-		"db.system": "postgresql", "password": filtered, "transaction": "GET /tents", "is_transaction": false}, child); diff != "" {
+	if diff := cmp.Diff(payload.Object{"span.op": "db.query", "span.description": "SELECT 1", "span.category": "db", "span.duration": 50., "span.self_time": 50., "parent_span": rootID,
+		"db.system": "postgresql", "password": payload.Filtered, "transaction": "GET /tents", "is_transaction": false}, child); diff != "" {
 		t.Errorf("child: %s", diff)
 	}
 }
@@ -80,11 +84,11 @@ func TestIngest_SpanContainer(t *testing.T) {
 	if len(spans) != 2 {
 		t.Fatalf("%d spans", len(spans))
 	}
-	want := object{"span.op": "http.server", "span.name": "GET /boots", "transaction": "GET /boots", "span.duration": 1500., "is_transaction": true, "release": "shop@2", "gen_ai.usage.input_tokens": 12., "session.id": filtered}
+	want := payload.Object{"span.op": "http.server", "span.name": "GET /boots", "transaction": "GET /boots", "span.duration": 1500., "is_transaction": true, "release": "shop@2", "gen_ai.usage.input_tokens": 12., "session.id": payload.Filtered}
 	if diff := cmp.Diff(want, pick(spans[0], "span.op", "span.name", "transaction", "span.duration", "is_transaction", "release", "gen_ai.usage.input_tokens", "session.id")); diff != "" {
 		t.Errorf("segment: %s", diff)
 	}
-	if diff := cmp.Diff(object{"transaction": "GET /boots", "is_transaction": false, "parent_span": rootID}, pick(spans[1], "transaction", "is_transaction", "parent_span")); diff != "" {
+	if diff := cmp.Diff(payload.Object{"transaction": "GET /boots", "is_transaction": false, "parent_span": rootID}, pick(spans[1], "transaction", "is_transaction", "parent_span")); diff != "" {
 		t.Errorf("span: %s", diff)
 	}
 }
@@ -110,7 +114,7 @@ func TestIngest_Logs(t *testing.T) {
 	if len(got) != 2 {
 		t.Fatalf("%d logs", len(got))
 	}
-	want := object{"message": "retry with token=" + filtered, "severity": "warn", "severity_number": 13., "queue": "slow", "depth": 3., "environment": "staging", "release": "shop@3"}
+	want := payload.Object{"message": "retry with token=" + payload.Filtered, "severity": "warn", "severity_number": 13., "queue": "slow", "depth": 3., "environment": "staging", "release": "shop@3"}
 	if diff := cmp.Diff(want, pick(got[0], "message", "severity", "severity_number", "queue", "depth", "environment", "release")); diff != "" {
 		t.Error(diff)
 	}
@@ -134,6 +138,12 @@ func TestIngest_TraceHeader(t *testing.T) {
 	}
 }
 
+// thrown is an event with one exception and one frame, in which %s stands for
+// more of the frame.
+func thrown(kind, value, frame string) string {
+	return fmt.Sprintf(`{"platform":"python","exception":[{"type":%q,"value":%q,"stacktrace":{"frames":[%s]}}]}`, kind, value, frame)
+}
+
 // BenchmarkIngest: an error event with two frames, through the handler into
 // memory.
 func BenchmarkIngest(b *testing.B) {
@@ -154,4 +164,41 @@ func BenchmarkIngest(b *testing.B) {
 			b.Fatal(w.Body)
 		}
 	}
+}
+
+// FuzzEnvelope: nothing that is sent may bring ingest down, or store a secret.
+func FuzzEnvelope(f *testing.F) {
+	f.Add([]byte("{}\n{\"type\":\"event\"}\n{\"message\":\"x\"}\n"))
+	f.Add([]byte("{\"trace\":{\"transaction\":\"t\"}}\n{\"type\":\"event\",\"length\":2}\n{}\n{\"type\":\"event\"}\n{\"exception\":[{\"type\":1,\"stacktrace\":{\"frames\":[{\"lineno\":\"x\"},null]}}],\"tags\":[[\"a\",\"b\"],{\"key\":\"c\"}]}"))
+	f.Add([]byte("{}\n{\"type\":\"transaction\"}\n{\"contexts\":{\"trace\":{\"trace_id\":\"9ec79c33ec9942ab8353589fcb2e04dc\",\"span_id\":\"9ec79c33ec9942ab\"}},\"spans\":[1,{}]}"))
+	f.Add([]byte("{}\n{\"type\":\"log\"}\n{\"items\":[{\"body\":1,\"attributes\":{\"a\":{\"value\":1}}}]}\n{\"type\":\"span\"}\n{\"items\":[{}]}"))
+	sb, err := New(f.Context(), Options{Empty: true})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { sb.Close() })
+	p := project{id: 51001, org: 41001, slug: "storefront"}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		env, err := payload.ParseEnvelope(raw)
+		if err != nil {
+			return
+		}
+		if env.EventID == "" {
+			env.EventID = randomHex(16)
+		}
+		if _, err := sb.ingestEnvelope(t.Context(), p, env, "192.0.2.1"); err != nil {
+			var bad *badPayload
+			if !errors.As(err, &bad) {
+				t.Fatalf("ingest %q: %v", raw, err)
+			}
+			return
+		}
+		rows, err := collect(t.Context(), sb.read(), scanEvent, "SELECT "+eventColumns+" WHERE it.kind = 'error' AND it.event_id = ?", env.EventID)
+		if err != nil {
+			t.Fatalf("read back %q: %v", raw, err)
+		}
+		for _, ev := range rows {
+			ev.details()
+		}
+	})
 }

@@ -1,4 +1,4 @@
-package sandbox
+package payload
 
 import (
 	"strings"
@@ -22,17 +22,17 @@ func TestParseEnvelope(t *testing.T) {
 		{"empty lines between items", "{}\n\n{\"type\":\"a\"}\nx\n\n\n{\"type\":\"b\"}\ny\n\n", "", []string{"a", "x", "b", "y"}},
 	}
 	for _, tt := range tests {
-		env, err := parseEnvelope([]byte(tt.raw))
+		env, err := ParseEnvelope([]byte(tt.raw))
 		if err != nil {
 			t.Errorf("%s: %v", tt.reason, err)
 			continue
 		}
 		var items []string
-		for _, it := range env.items {
-			items = append(items, it.kind, string(it.payload))
+		for _, it := range env.Items {
+			items = append(items, it.Kind, string(it.Payload))
 		}
-		if env.eventID != tt.want || !cmp.Equal(items, tt.items) {
-			t.Errorf("%s: id %q, items %q; want %q, %q", tt.reason, env.eventID, items, tt.want, tt.items)
+		if env.EventID != tt.want || !cmp.Equal(items, tt.items) {
+			t.Errorf("%s: id %q, items %q; want %q, %q", tt.reason, env.EventID, items, tt.want, tt.items)
 		}
 	}
 }
@@ -53,45 +53,8 @@ func TestParseEnvelope_Errors(t *testing.T) {
 		{"too many items", "{}\n" + strings.Repeat("{\"type\":\"a\"}\nx\n", maxEnvelopeItems+1), "more than 1000 items"},
 	}
 	for _, tt := range tests {
-		if _, err := parseEnvelope([]byte(tt.raw)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := ParseEnvelope([]byte(tt.raw)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want %q", tt.reason, err, tt.want)
 		}
 	}
-}
-
-// FuzzEnvelope: nothing that is sent may bring ingest down, or store a secret.
-func FuzzEnvelope(f *testing.F) {
-	f.Add([]byte("{}\n{\"type\":\"event\"}\n{\"message\":\"x\"}\n"))
-	f.Add([]byte("{\"trace\":{\"transaction\":\"t\"}}\n{\"type\":\"event\",\"length\":2}\n{}\n{\"type\":\"event\"}\n{\"exception\":[{\"type\":1,\"stacktrace\":{\"frames\":[{\"lineno\":\"x\"},null]}}],\"tags\":[[\"a\",\"b\"],{\"key\":\"c\"}]}"))
-	f.Add([]byte("{}\n{\"type\":\"transaction\"}\n{\"contexts\":{\"trace\":{\"trace_id\":\"9ec79c33ec9942ab8353589fcb2e04dc\",\"span_id\":\"9ec79c33ec9942ab\"}},\"spans\":[1,{}]}"))
-	f.Add([]byte("{}\n{\"type\":\"log\"}\n{\"items\":[{\"body\":1,\"attributes\":{\"a\":{\"value\":1}}}]}\n{\"type\":\"span\"}\n{\"items\":[{}]}"))
-	sb, err := New(f.Context(), Options{Empty: true})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { sb.Close() })
-	p := project{id: 51001, org: 41001, slug: "storefront"}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		env, err := parseEnvelope(raw)
-		if err != nil {
-			return
-		}
-		if env.eventID == "" {
-			env.eventID = randomHex(16)
-		}
-		if _, err := sb.ingestEnvelope(t.Context(), p, env, "192.0.2.1"); err != nil {
-			var bad *badPayload
-			if !asBad(err, &bad) {
-				t.Fatalf("ingest %q: %v", raw, err)
-			}
-			return
-		}
-		rows, err := collect(t.Context(), sb.read(), scanEvent, "SELECT "+eventColumns+" WHERE it.kind = 'error' AND it.event_id = ?", env.eventID)
-		if err != nil {
-			t.Fatalf("read back %q: %v", raw, err)
-		}
-		for _, ev := range rows {
-			ev.details()
-		}
-	})
 }

@@ -1,4 +1,4 @@
-package sandbox
+package payload
 
 import (
 	"fmt"
@@ -37,9 +37,9 @@ func TestGroup(t *testing.T) {
 		{"the crashed thread", `{"threads":[{"crashed":true,"stacktrace":{"frames":[` + frame + `]}}]}`, `{"threads":[{},{"crashed":true,"stacktrace":{"frames":[` + frame + `]}}]}`, true},
 	}
 	for _, tt := range tests {
-		a, b := group(prepared(t, tt.a)), group(prepared(t, tt.b))
-		if (a.hash == b.hash) != tt.same {
-			t.Errorf("%s: parts %q and %q; one issue: %v, want %v", tt.reason, a.parts, b.parts, a.hash == b.hash, tt.same)
+		a, b := Group(prepared(t, tt.a)), Group(prepared(t, tt.b))
+		if (a.Hash == b.Hash) != tt.same {
+			t.Errorf("%s: parts %q and %q; one issue: %v, want %v", tt.reason, a.Parts, b.Parts, a.Hash == b.Hash, tt.same)
 		}
 	}
 }
@@ -58,16 +58,8 @@ func TestTitleAndCulprit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		ev := prepared(t, tt.raw)
-		if title(ev) != tt.title || culprit(ev) != tt.culprit || eventType(ev) != tt.kind {
-			t.Errorf("%s: %q, %q, %q; want %q, %q, %q", tt.reason, title(ev), culprit(ev), eventType(ev), tt.title, tt.culprit, tt.kind)
-		}
-	}
-}
-
-func TestShortID(t *testing.T) {
-	for n, want := range map[int64]string{1: "SHOP-1", 31: "SHOP-Z", 32: "SHOP-10", 32 * 32: "SHOP-100"} {
-		if got := shortID("shop", n); got != want {
-			t.Errorf("shortID(%d) = %q, want %q", n, got, want)
+		if Title(ev) != tt.title || Culprit(ev) != tt.culprit || EventType(ev) != tt.kind {
+			t.Errorf("%s: %q, %q, %q; want %q, %q, %q", tt.reason, Title(ev), Culprit(ev), EventType(ev), tt.title, tt.culprit, tt.kind)
 		}
 	}
 }

@@ -1,8 +1,7 @@
-package sandbox
+package payload
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -10,23 +9,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func asBad(err error, bad **badPayload) bool { return errors.As(err, bad) }
-
-func parsed(t *testing.T, raw string) object {
+func parsed(t *testing.T, raw string) Object {
 	t.Helper()
-	o, err := parseObject([]byte(raw))
+	o, err := ParseObject([]byte(raw))
 	if err != nil {
 		t.Fatalf("%s: %v", raw, err)
 	}
 	return o
 }
 
+// noon is when everything arrives.
+var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
 // prepared is an event as it would be stored.
-func prepared(t *testing.T, raw string) object {
+func prepared(t *testing.T, raw string) Object {
 	t.Helper()
 	ev := parsed(t, raw)
-	b := &batch{arrival: arrival{received: noon, remote: "192.0.2.1"}}
-	b.prepare("9ec79c33ec9942ab8353589fcb2e04dc", ev)
+	Prepare(ev, "9ec79c33ec9942ab8353589fcb2e04dc", Arrival{Received: noon, Remote: "192.0.2.1"})
 	return ev
 }
 
@@ -49,7 +48,7 @@ func TestEventTime(t *testing.T) {
 		{"not a time", "soon", noon},
 	}
 	for _, tt := range tests {
-		if got := eventTime(tt.given, noon); !got.Equal(tt.want) {
+		if got := EventTime(tt.given, noon); !got.Equal(tt.want) {
 			t.Errorf("%s: eventTime(%v) = %v, want %v", tt.reason, tt.given, got, tt.want)
 		}
 	}
@@ -61,9 +60,9 @@ func TestNormalizeEvent(t *testing.T) {
 		path        []string
 		want        any
 	}{
-		{"exception bare", `{"exception":[{"type":"E"}]}`, []string{"exception"}, []any{object{"type": "E"}}},
-		{"exception wrapped", `{"exception":{"values":[{"type":"E"}, null]}}`, []string{"exception"}, []any{object{"type": "E"}}},
-		{"message as text", `{"message":"hi"}`, []string{"logentry"}, object{"message": "hi", "formatted": "hi"}},
+		{"exception bare", `{"exception":[{"type":"E"}]}`, []string{"exception"}, []any{Object{"type": "E"}}},
+		{"exception wrapped", `{"exception":{"values":[{"type":"E"}, null]}}`, []string{"exception"}, []any{Object{"type": "E"}}},
+		{"message as text", `{"message":"hi"}`, []string{"logentry"}, Object{"message": "hi", "formatted": "hi"}},
 		{"message as an object", `{"message":{"message":"hi %s","formatted":"hi you"}}`, []string{"logentry", "formatted"}, "hi you"},
 		{"no message", `{}`, []string{"logentry"}, nil},
 		{"tags as pairs", `{"tags":[["a","1"],["b",null]]}`, []string{"tags", "a"}, "1"},
@@ -74,7 +73,7 @@ func TestNormalizeEvent(t *testing.T) {
 		{"a missing platform", `{}`, []string{"platform"}, "other"},
 		{"a numeric user id keeps its digits", `{"user":{"id":90071992547409931}}`, []string{"user", "id"}, "90071992547409931"},
 		{"the sender's address", `{"user":{"ip_address":"{{auto}}"}}`, []string{"user", "ip_address"}, "192.0.2.1"},
-		{"a context gets a type", `{"contexts":{"os":{"name":"Linux"},"x":1}}`, []string{"contexts"}, object{"os": object{"name": "Linux", "type": "os"}}},
+		{"a context gets a type", `{"contexts":{"os":{"name":"Linux"},"x":1}}`, []string{"contexts"}, Object{"os": Object{"name": "Linux", "type": "os"}}},
 		{"headers become pairs", `{"request":{"headers":{"B":"2","A":"1"}}}`, []string{"request", "headers"}, []any{[]any{"A", "1"}, []any{"B", "2"}}},
 		{"cookies are dropped", `{"request":{"cookies":"a=b"}}`, []string{"request", "cookies"}, nil},
 		{"the browser from its User-Agent", `{"request":{"headers":[["user-agent","Mozilla/5.0 Chrome/142.0 Safari/537"]]}}`, []string{"tags", "browser"}, "Chrome 142.0"},
@@ -82,7 +81,7 @@ func TestNormalizeEvent(t *testing.T) {
 		{"handled", `{"exception":[{"type":"E","mechanism":{"handled":false}}]}`, []string{"tags", "handled"}, "no"},
 	}
 	for _, tt := range tests {
-		if diff := cmp.Diff(tt.want, at(prepared(t, tt.raw), tt.path...)); diff != "" {
+		if diff := cmp.Diff(tt.want, At(prepared(t, tt.raw), tt.path...)); diff != "" {
 			t.Errorf("%s: %s", tt.reason, diff)
 		}
 	}
@@ -90,7 +89,7 @@ func TestNormalizeEvent(t *testing.T) {
 
 func TestNormalizeEvent_Frames(t *testing.T) {
 	ev := prepared(t, `{"exception":[{"type":"E","stacktrace":{"frames":[{"abs_path":"https://a.test/js/x.js?v=1","function":"?"}]}}]}`)
-	got := framesOf(mainException(ev))[0]
+	got := FramesOf(MainException(ev))[0]
 	if got["filename"] != "/js/x.js" || got["function"] != nil {
 		t.Errorf("frame = %v", got)
 	}
@@ -116,7 +115,7 @@ func TestScrub(t *testing.T) {
 		`{"exception":[{"type":"E","value":"bad secret=hunter2-value","stacktrace":{"frames":[{"vars":{"passwd":"hunter2-value"}}]}}]}`,
 	} {
 		ev := prepared(t, raw)
-		stored, err := json.Marshal([]any{ev, errorAttrs(ev), title(ev), group(ev).parts})
+		stored, err := json.Marshal([]any{ev, ErrorAttrs(ev), Title(ev), Group(ev).Parts})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,11 +128,11 @@ func TestScrub(t *testing.T) {
 func TestScrub_KeepsTheRest(t *testing.T) {
 	const raw = `{"extra":{"author":"ann","input_tokens":12,"has_token":false,"password":"","secretary":null},"message":"a=1 Basic training"}`
 	ev := prepared(t, raw)
-	want := object{"author": "ann", "input_tokens": json.Number("12"), "has_token": false, "password": "", "secretary": nil}
+	want := Object{"author": "ann", "input_tokens": json.Number("12"), "has_token": false, "password": "", "secretary": nil}
 	if diff := cmp.Diff(want, ev["extra"]); diff != "" {
 		t.Error(diff)
 	}
-	if got := textAt(ev, "logentry", "formatted"); got != "a=1 Basic training" {
+	if got := TextAt(ev, "logentry", "formatted"); got != "a=1 Basic training" {
 		t.Errorf("message = %q", got)
 	}
 }

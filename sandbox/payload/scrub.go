@@ -1,4 +1,4 @@
-package sandbox
+package payload
 
 import (
 	"regexp"
@@ -6,7 +6,8 @@ import (
 	"unicode"
 )
 
-const filtered = "[Filtered]"
+// Filtered stands where a secret was.
+const Filtered = "[Filtered]"
 
 var (
 	// secretParts mark a key wherever they stand in it; secretWords only as a
@@ -60,13 +61,13 @@ func words(key string) []string {
 	return strings.Fields(b.String())
 }
 
-// scrub returns v without the secrets in it: values whose key names one, and
+// Scrub returns v without the secrets in it: values whose key names one, and
 // what looks like one inside a text. Objects and lists are changed in place.
-func scrub(v any) any {
+func Scrub(v any) any {
 	switch v := v.(type) {
 	case string:
-		return scrubText(v)
-	case object:
+		return ScrubText(v)
+	case Object:
 		scrubObject(v)
 	case []any:
 		if len(v) == 2 { // a header or a query parameter as a pair
@@ -76,20 +77,20 @@ func scrub(v any) any {
 			}
 		}
 		for i := range v {
-			v[i] = scrub(v[i])
+			v[i] = Scrub(v[i])
 		}
 	}
 	return v
 }
 
-func scrubObject(o object) {
+func scrubObject(o Object) {
 	named, _ := o["key"].(string) // {"key": "token", "value": "…"}
 	for key, value := range o {
 		if namesSecret(key) || key == "value" && namesSecret(named) {
 			o[key] = filter(value)
 			continue
 		}
-		o[key] = scrub(value)
+		o[key] = Scrub(value)
 	}
 }
 
@@ -103,15 +104,16 @@ func filter(v any) any {
 			return v
 		}
 	}
-	return filtered
+	return Filtered
 }
 
-func scrubText(s string) string {
+// ScrubText replaces what looks like a secret inside a text.
+func ScrubText(s string) string {
 	if strings.Contains(s, "=") {
-		s = secretInText.ReplaceAllString(s, "${1}"+filtered)
+		s = secretInText.ReplaceAllString(s, "${1}"+Filtered)
 	}
 	if strings.Contains(s, "://") {
-		s = userinfo.ReplaceAllString(s, "://"+filtered+"@")
+		s = userinfo.ReplaceAllString(s, "://"+Filtered+"@")
 	}
-	return bearerInText.ReplaceAllString(s, "${1} "+filtered)
+	return bearerInText.ReplaceAllString(s, "${1} "+Filtered)
 }
