@@ -3,41 +3,26 @@ package oauth
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"sync/atomic"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
-
 // applicationID marks the file as ours in SQLite's header: "rhoa".
 const applicationID = 0x72686f61
-
-// SQLiteStore is a Store in one file. Close it when done.
-type SQLiteStore struct {
-	write *sql.DB // one connection: SQLite has one writer anyway, and waiting here is fair
-	read  *sql.DB
-	token *sql.Stmt // runs on every request to a resource, so it is compiled once
-
-	clients, tickets atomic.Uint64 // how many were put, for trimEvery
-}
 
 // OpenSQLite opens the store at path, making it if there is none, and brings
 // it up to date. What expired stays until Purge is called, with the clock of
 // whoever calls. A file that is not ours, is damaged or was written by a newer
 // version is refused; the error says which.
-func OpenSQLite(ctx context.Context, path string) (*SQLiteStore, error) {
+func OpenSQLite(ctx context.Context, path string) (*SQLStore, error) {
 	s, err := openSQLite(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
@@ -45,7 +30,7 @@ func OpenSQLite(ctx context.Context, path string) (*SQLiteStore, error) {
 	return s, nil
 }
 
-func openSQLite(ctx context.Context, path string) (*SQLiteStore, error) {
+func openSQLite(ctx context.Context, path string) (*SQLStore, error) {
 	if err := touchPrivate(path); err != nil {
 		return nil, err
 	}
@@ -53,7 +38,7 @@ func openSQLite(ctx context.Context, path string) (*SQLiteStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := new(SQLiteStore)
+	s := new(SQLStore)
 	if s.write, err = sql.Open("sqlite", dataSource(path, "synchronous(FULL)", "foreign_keys(1)")); err != nil {
 		return nil, err
 	}
@@ -63,7 +48,10 @@ func openSQLite(ctx context.Context, path string) (*SQLiteStore, error) {
 	}
 	s.read.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
 	s.read.SetMaxIdleConns(max(4, runtime.GOMAXPROCS(0)))
-	if err := s.prepare(ctx); err != nil {
+	if err := checkSQLite(ctx, s.write); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if err := s.prepare(ctx, goose.DialectSQLite3); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -85,77 +73,28 @@ func dataSource(path string, pragmas ...string) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
-// Close ends all work and closes the file.
-func (s *SQLiteStore) Close() error {
-	var errs []error
-	if s.token != nil {
-		errs = append(errs, s.token.Close())
-	}
-	for _, db := range []*sql.DB{s.read, s.write} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (s *SQLiteStore) prepare(ctx context.Context) error {
-	if err := s.checkOurs(ctx); err != nil {
-		return err
-	}
-	if err := migrate(ctx, goose.DialectSQLite3, s.write); err != nil {
-		return err
-	}
-	var err error
-	s.token, err = s.read.PrepareContext(ctx, selectToken)
-	return err
-}
-
-// checkOurs refuses another program's file and a damaged one, before a
+// checkSQLite refuses another program's file and a damaged one, before a
 // migration could write to it. Checking every page takes a second per few
 // hundred megabytes.
-func (s *SQLiteStore) checkOurs(ctx context.Context) error {
+func checkSQLite(ctx context.Context, db *sql.DB) error {
 	var id, tables int64
-	row := s.write.QueryRowContext(ctx, `SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id`)
+	row := db.QueryRowContext(ctx, `SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id`)
 	if err := row.Scan(&id, &tables); err != nil {
 		return fmt.Errorf("damaged, or not a SQLite file; restore it from a backup or move it away: %w", err)
 	}
 	if id == 0 && tables == 0 {
-		_, err := s.write.ExecContext(ctx, "PRAGMA application_id = "+strconv.Itoa(applicationID))
+		_, err := db.ExecContext(ctx, "PRAGMA application_id = "+strconv.Itoa(applicationID))
 		return err
 	}
 	if id != applicationID {
 		return errors.New("the file belongs to another program; choose another path")
 	}
 	var verdict string
-	if err := s.write.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
+	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
 		return fmt.Errorf("damaged; restore it from a backup or move it away: %w", err)
 	}
 	if verdict != "ok" {
 		return fmt.Errorf("damaged; restore it from a backup or move it away: %s", verdict)
-	}
-	return nil
-}
-
-// migrate brings the schema up to date, and refuses one that is ahead of it.
-func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(dialect, db, dir, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	have, known, err := provider.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read schema version: %w", err)
-	}
-	if have > known {
-		return fmt.Errorf("written by a newer version of Roundhouse (schema %d, this one knows %d); run that version", have, known)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
 }

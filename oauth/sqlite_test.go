@@ -22,7 +22,7 @@ func TestSQLiteStore(t *testing.T) {
 	})
 }
 
-func openStore(t testing.TB, path string) *oauth.SQLiteStore {
+func openStore(t testing.TB, path string) *oauth.SQLStore {
 	t.Helper()
 	s, err := oauth.OpenSQLite(context.Background(), path)
 	if err != nil {

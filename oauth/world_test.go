@@ -46,7 +46,7 @@ var skills = []oauth.Skill{
 type world struct {
 	testing.TB
 	Server   *oauth.Server
-	Store    *oauth.SQLiteStore
+	Store    *oauth.SQLStore
 	URL      string
 	Path     string // of the store
 	Upstream *fakeUpstream

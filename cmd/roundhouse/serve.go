@@ -106,7 +106,7 @@ func (p *program) purge(ctx context.Context, logger *slog.Logger) (done chan str
 
 // purgeAll goes on until nothing is left: the store removes a bounded number of
 // rows at a time, so that nobody waits long for its lock.
-func purgeAll(ctx context.Context, store *oauth.SQLiteStore, now time.Time) error {
+func purgeAll(ctx context.Context, store *oauth.SQLStore, now time.Time) error {
 	for {
 		removed, err := store.Purge(ctx, now)
 		if err != nil || removed == 0 {

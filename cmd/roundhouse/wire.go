@@ -22,7 +22,7 @@ import (
 type program struct {
 	publicURL string
 	backend   *backend
-	store     *oauth.SQLiteStore
+	store     *oauth.SQLStore
 	auth      *oauth.Server
 	node      *actors.Node
 	handler   http.Handler

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -18,7 +17,7 @@ const purgeBatch = 1000
 // at each put would slow down every other writer.
 const trimEvery = 256
 
-func (s *SQLiteStore) PutClient(ctx context.Context, c Client) error {
+func (s *SQLStore) PutClient(ctx context.Context, c Client) error {
 	uris, err := json.Marshal(c.RedirectURIs)
 	if err != nil {
 		return fmt.Errorf("put client: %w", err)
@@ -32,6 +31,9 @@ func (s *SQLiteStore) PutClient(ctx context.Context, c Client) error {
 		if s.clients.Add(1)%trimEvery != 1 {
 			return nil
 		}
+		if err := s.hold(ctx, tx, lockClients, true); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM clients WHERE id IN (SELECT id FROM clients
 			WHERE id <> ? AND NOT EXISTS (SELECT 1 FROM grants WHERE client_id = clients.id)
 			ORDER BY expires_at DESC LIMIT ? OFFSET ?)`, c.ID, purgeBatch, MaxIdleClients-1)
@@ -39,7 +41,7 @@ func (s *SQLiteStore) PutClient(ctx context.Context, c Client) error {
 	})
 }
 
-func (s *SQLiteStore) Client(ctx context.Context, id string) (Client, error) {
+func (s *SQLStore) Client(ctx context.Context, id string) (Client, error) {
 	c := Client{ID: id}
 	var uris string
 	var secret []byte
@@ -57,7 +59,7 @@ func (s *SQLiteStore) Client(ctx context.Context, id string) (Client, error) {
 	return c, nil
 }
 
-func (s *SQLiteStore) PutTicket(ctx context.Context, t Ticket) error {
+func (s *SQLStore) PutTicket(ctx context.Context, t Ticket) error {
 	return s.change(ctx, "put ticket", func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO tickets (key, kind, data, created_at, expires_at) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (key) DO NOTHING`, t.Key[:], t.Kind, t.Data, millis(t.Created), millis(t.Expires))
@@ -79,7 +81,7 @@ func (s *SQLiteStore) PutTicket(ctx context.Context, t Ticket) error {
 	})
 }
 
-func (s *SQLiteStore) TakeTicket(ctx context.Context, key Hash, now time.Time) (Ticket, error) {
+func (s *SQLStore) TakeTicket(ctx context.Context, key Hash, now time.Time) (Ticket, error) {
 	var t Ticket
 	var taken bool
 	err := s.change(ctx, "take ticket", func(tx *sql.Tx) error {
@@ -122,8 +124,16 @@ const grantColumns = `grants.id, user_id, user_name, client_id, client_name, gra
 	grants.created_at, grants.expires_at, refresh_hash, rotated_at,
 	upstream, upstream_expires_at, upstream_lease, upstream_generation`
 
-func (s *SQLiteStore) PutGrant(ctx context.Context, g StoredGrant) error {
+func (s *SQLStore) PutGrant(ctx context.Context, g StoredGrant) error {
 	return s.change(ctx, "put grant", func(tx *sql.Tx) error {
+		// Nobody drops its client meanwhile, and its user's other grants are
+		// counted by one node at a time.
+		if err := s.hold(ctx, tx, lockClients, false); err != nil {
+			return err
+		}
+		if err := s.hold(ctx, tx, "user "+g.User, true); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			g.ID, g.User, g.UserName, g.ClientID, g.ClientName, g.Resource, strings.Join(g.Scopes, " "),
 			millis(g.Created), millis(g.Expires), g.Refresh[:], millis(g.Rotated),
@@ -146,7 +156,7 @@ func boundGrants(ctx context.Context, tx *sql.Tx, g StoredGrant, most int, match
 	return err
 }
 
-func (s *SQLiteStore) Grant(ctx context.Context, id string) (StoredGrant, error) {
+func (s *SQLStore) Grant(ctx context.Context, id string) (StoredGrant, error) {
 	var row grantRow
 	err := s.read.QueryRowContext(ctx, `SELECT `+grantColumns+` FROM grants WHERE id = ?`, id).Scan(row.into()...)
 	if err != nil {
@@ -180,7 +190,7 @@ func (r *grantRow) grant() StoredGrant {
 	return g
 }
 
-func (s *SQLiteStore) Issue(ctx context.Context, i Issuance) error {
+func (s *SQLStore) Issue(ctx context.Context, i Issuance) error {
 	return s.change(ctx, "issue tokens", func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE grants SET expires_at = ?, refresh_hash = ?,
 			rotated_at = CASE WHEN ? THEN rotated_at ELSE ? END
@@ -211,7 +221,7 @@ func insertAccess(ctx context.Context, tx *sql.Tx, a AccessToken) error {
 const selectToken = `SELECT access_tokens.resource, access_tokens.scopes, access_tokens.created_at,
 	access_tokens.expires_at, ` + grantColumns + ` FROM access_tokens JOIN grants ON grants.id = grant_id WHERE hash = ?`
 
-func (s *SQLiteStore) Token(ctx context.Context, access Hash) (AccessToken, StoredGrant, error) {
+func (s *SQLStore) Token(ctx context.Context, access Hash) (AccessToken, StoredGrant, error) {
 	a := AccessToken{Hash: access}
 	var scopes string
 	var created, expires int64
@@ -226,7 +236,7 @@ func (s *SQLiteStore) Token(ctx context.Context, access Hash) (AccessToken, Stor
 	return a, g, nil
 }
 
-func (s *SQLiteStore) SwapUpstream(ctx context.Context, grant string, generation int64, next Upstream) error {
+func (s *SQLStore) SwapUpstream(ctx context.Context, grant string, generation int64, next Upstream) error {
 	return s.change(ctx, "swap upstream credential", func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE grants SET upstream = ?, upstream_expires_at = ?, upstream_lease = ?,
 			upstream_generation = upstream_generation + 1 WHERE id = ? AND upstream_generation = ?`,
@@ -250,16 +260,20 @@ func decided(ctx context.Context, tx *sql.Tx, res sql.Result, err error, grant s
 	return ErrConflict
 }
 
-func (s *SQLiteStore) Revoke(ctx context.Context, grant string) error {
+func (s *SQLStore) Revoke(ctx context.Context, grant string) error {
 	return s.change(ctx, "revoke grant", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM grants WHERE id = ?`, grant) // and its tokens, by the foreign key
 		return err
 	})
 }
 
-func (s *SQLiteStore) Purge(ctx context.Context, now time.Time) (int, error) {
+func (s *SQLStore) Purge(ctx context.Context, now time.Time) (int, error) {
 	var total int64
 	err := s.change(ctx, "purge", func(tx *sql.Tx) error {
+		total = 0
+		if err := s.hold(ctx, tx, lockClients, true); err != nil {
+			return err
+		}
 		for _, p := range []struct {
 			query string
 			until time.Time
@@ -284,41 +298,4 @@ func (s *SQLiteStore) Purge(ctx context.Context, now time.Time) (int, error) {
 		return nil
 	})
 	return int(total), err
-}
-
-// change runs f in a transaction.
-func (s *SQLiteStore) change(ctx context.Context, op string, f func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	defer tx.Rollback() // after Commit, nothing
-	if err := f(tx); err != nil {
-		return wrap(op, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	return nil
-}
-
-func wrap(op string, err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		err = ErrNotFound
-	}
-	return fmt.Errorf("%s: %w", op, err)
-}
-
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func instant(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

@@ -1,0 +1,146 @@
+package oauth
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync/atomic"
+	"time"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// SQLStore is a Store in SQLite or PostgreSQL. Both understand every statement
+// of it; how they are opened, and what keeps two writers apart, differs. Close
+// it when done.
+type SQLStore struct {
+	write *sql.DB
+	read  *sql.DB   // may be write
+	token *sql.Stmt // runs on every request to a resource, so it is compiled once
+
+	begin *sql.TxOptions // nil: the driver's default
+
+	// lock, unless nil, keeps other transactions that name the same thing
+	// waiting until tx ends: all of them, or only those that want it for
+	// themselves alone. It is nil where there is one writer anyway.
+	lock func(ctx context.Context, tx *sql.Tx, name string, alone bool) error
+
+	// again, unless nil, reports whether a transaction that failed, and was
+	// undone, is worth another attempt.
+	again func(error) bool
+
+	clients, tickets atomic.Uint64 // how many were put, for trimEvery
+}
+
+// lockClients is held by whoever drops clients, and shared by whoever makes a
+// grant: the one must see the other's, or a client goes whose grant stays.
+const lockClients = "clients"
+
+// Close ends all work and closes the store.
+func (s *SQLStore) Close() error {
+	var errs []error
+	if s.token != nil {
+		errs = append(errs, s.token.Close())
+	}
+	if s.read != nil && s.read != s.write {
+		errs = append(errs, s.read.Close())
+	}
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *SQLStore) prepare(ctx context.Context, dialect goose.Dialect) error {
+	if err := migrate(ctx, dialect, s.write); err != nil {
+		return err
+	}
+	var err error
+	s.token, err = s.read.PrepareContext(ctx, selectToken)
+	return err
+}
+
+// migrate brings the schema up to date, and refuses one that is ahead of it.
+func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(dialect, db, dir, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	have, known, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	if have > known {
+		return fmt.Errorf("written by a newer version of Roundhouse (schema %d, this one knows %d); run that version", have, known)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// change runs f in a transaction. It may run it more than once, each time with
+// nothing of the time before.
+func (s *SQLStore) change(ctx context.Context, op string, f func(*sql.Tx) error) error {
+	const attempts = 5
+	var err error
+	for range attempts {
+		if err = s.changeOnce(ctx, f); err == nil || s.again == nil || !s.again(err) {
+			break
+		}
+	}
+	return wrap(op, err)
+}
+
+func (s *SQLStore) changeOnce(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, s.begin)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // after Commit, nothing
+	if err := f(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (s *SQLStore) hold(ctx context.Context, tx *sql.Tx, name string, alone bool) error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock(ctx, tx, name, alone)
+}
+
+func wrap(op string, err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func instant(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
