@@ -38,7 +38,10 @@ func (b *batch) checkIn(raw []byte) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return b.run(monitor, given, o)
+	if id, err = b.run(monitor, given, o); err != nil || id == "" {
+		return id, err
+	}
+	return id, b.takeEarly(monitor, monitorSlug(payload.Text(o["monitor_slug"])), id)
 }
 
 // monitor finds the monitor of a check-in, and makes or changes it as the

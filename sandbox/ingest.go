@@ -84,7 +84,7 @@ func (b *batch) item(envelopeID string, item payload.Item) (id string, err error
 		return "", b.userReport(item.Payload)
 	case "check_in":
 		if id, err = b.checkIn(item.Payload); errors.Is(err, errNoMonitor) {
-			return "", nil
+			return "", b.keepEarly(item.Payload)
 		}
 		return id, err
 	}

@@ -18,7 +18,7 @@ import (
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
 	firstSchema   = 2          // of schema.sql; what came later is in upgrades, which a new file goes through as well
-	schemaVersion = 5
+	schemaVersion = 6
 	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
@@ -35,6 +35,9 @@ var feedbackSchema string
 //go:embed attachment.sql
 var attachmentSchema string
 
+//go:embed early_checkin.sql
+var earlySchema string
+
 // upgrades lead from each older schema to the next. The seed of a file of
 // schema 1 cannot be told from what was added to it, so it is never renewed.
 var upgrades = map[int]string{
@@ -42,6 +45,7 @@ var upgrades = map[int]string{
 	2: monitorSchema,
 	3: feedbackSchema,
 	4: attachmentSchema,
+	5: earlySchema,
 }
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews
