@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -28,6 +29,7 @@ func (s *Server) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	code, err := s.finish(r.Context(), pending, q)
 	if err != nil {
+		s.refused(r, pending.Client.ID, err)
 		s.redirectError(w, r, pending.RedirectURI, pending.State, err)
 		return
 	}
@@ -92,7 +94,7 @@ func (s *Server) login(ctx context.Context, code, verifier string) (User, creden
 	if user.ID == "" || len(user.ID) > maxUserID {
 		return User{}, credential{}, time.Time{}, errors.New("identify user: the id is empty or too long")
 	}
-	return user, credential{token.AccessToken, token.RefreshToken}, s.expiry(token), nil
+	return user, credential{AccessToken: token.AccessToken, RefreshToken: token.RefreshToken}, s.expiry(token), nil
 }
 
 const maxUserID = 128
@@ -125,5 +127,6 @@ func (s *Server) putGrant(ctx context.Context, pending authorization, user User,
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "grant made", slog.String("grant", grant.ID), slog.String("client", grant.ClientID),
 		slog.String("resource", grant.Resource), slog.Any("skills", grant.Scopes))
+	s.recordGrant(ctx, grant, Event{Kind: EventGrant, Detail: strings.Join(grant.Scopes, " ")})
 	return grant, nil
 }

@@ -56,6 +56,7 @@ func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, ErrConflict): // it was approved before
 		s.ticketPage(w, r, err)
 	case err != nil:
+		s.refused(r, pending.Client.ID, err)
 		s.redirectError(w, r, pending.RedirectURI, pending.State, err)
 	}
 }
@@ -94,6 +95,7 @@ func (s *Server) answerConsent(w http.ResponseWriter, r *http.Request, pending a
 		return s.askConsent(w, r, pending, "Choose at least one skill, or cancel.")
 	}
 	pending.Skills = skillIDs(chosen)
+	s.record(r.Context(), Event{Kind: EventConsent, Client: pending.Client.ID, Resource: pending.Resource, Detail: strings.Join(pending.Skills, " ")})
 	return s.goUpstream(w, r, pending)
 }
 

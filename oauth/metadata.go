@@ -11,11 +11,13 @@ type metadata struct {
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
 	RegistrationEndpoint  string   `json:"registration_endpoint"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
 	Scopes                []string `json:"scopes_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
 	ResponseModes         []string `json:"response_modes_supported"`
 	GrantTypes            []string `json:"grant_types_supported"`
 	TokenAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationAuthMethods []string `json:"revocation_endpoint_auth_methods_supported"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
 
 	// RFC 9207. A client that reads true refuses a redirect without iss, so
@@ -29,11 +31,13 @@ func (s *Server) metadata() metadata {
 		AuthorizationEndpoint: s.issuer + authorizePath,
 		TokenEndpoint:         s.issuer + tokenPath,
 		RegistrationEndpoint:  s.issuer + registerPath,
+		RevocationEndpoint:    s.issuer + revokePath,
 		Scopes:                skillIDs(s.skills),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
 		GrantTypes:            []string{grantTypeCode, grantTypeRefresh},
 		TokenAuthMethods:      []string{authNone, authBasic, authPost},
+		RevocationAuthMethods: []string{authNone, authBasic, authPost},
 		ChallengeMethods:      []string{"S256"},
 		IssParameter:          true,
 	}

@@ -61,7 +61,11 @@ func (s *Server) refreshOnce(ctx context.Context, client Client, id, token strin
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	return s.issue(ctx, grant.Grant, resource, scopes, from, s.lineage.next(token))
+	answer, err := s.issue(ctx, grant.Grant, resource, scopes, from, s.lineage.next(token))
+	if err == nil {
+		s.recordGrant(ctx, grant.Grant, Event{Kind: EventRefresh})
+	}
+	return answer, err
 }
 
 // replaceable tells from which refresh token to move on when one is presented:

@@ -39,12 +39,12 @@ type registered struct {
 func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 	var asked registration
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRegistration)).Decode(&asked); err != nil {
-		s.writeError(w, r, &Error{Code: codeInvalidClientMetadata, Description: "the body is not a JSON object of client metadata, or is too large"})
+		s.refuse(w, r, "", &Error{Code: codeInvalidClientMetadata, Description: "the body is not a JSON object of client metadata, or is too large"})
 		return
 	}
 	metadata, err := asked.settle()
 	if err != nil {
-		s.writeError(w, r, err)
+		s.refuse(w, r, "", err)
 		return
 	}
 	answer, err := s.register(r, metadata)
@@ -73,6 +73,7 @@ func (s *Server) register(r *http.Request, metadata registration) (registered, e
 	if err := s.store.PutClient(r.Context(), client); err != nil {
 		return registered{}, err
 	}
+	s.record(r.Context(), Event{Kind: EventRegistration, Client: client.ID, Detail: client.Name})
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "client registered",
 		slog.String("client", client.ID), slog.String("name", client.Name), slog.String("auth_method", client.AuthMethod))
 	return answer, nil

@@ -11,6 +11,7 @@ import (
 // The prefixes let a secret scanner recognize what leaked into a repository.
 const (
 	accessPrefix       = "rh_at_"
+	personalPrefix     = "rh_pat_"
 	refreshPrefix      = "rh_rt_"
 	codePrefix         = "rh_ac_"
 	clientSecretPrefix = "rh_cs_"

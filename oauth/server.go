@@ -53,6 +53,10 @@ type Config struct {
 	// the host of Upstream's AuthURL.
 	UpstreamName string
 
+	// UpstreamRevokeURL is where the upstream revokes tokens (RFC 7009). Empty:
+	// it cannot, and what is revoked here lives on there until it expires.
+	UpstreamRevokeURL string
+
 	// HTTPClient reaches the upstream's token endpoint. Nil: one that gives up
 	// after 15 seconds.
 	HTTPClient *http.Client
@@ -91,6 +95,7 @@ type Server struct {
 	skills       []Skill
 	upstream     oauth2.Config
 	upstreamName string
+	revokeURL    string
 	httpClient   *http.Client
 	identify     func(context.Context, string) (User, error)
 	store        Store
@@ -102,6 +107,11 @@ type Server struct {
 	mux          *http.ServeMux
 
 	refreshes singleflight.Group // by grant id
+
+	noted     useNotes
+	uses      *batch[Use]
+	events    *batch[Event]
+	farewells *batch[farewell]
 }
 
 // NewServer checks the configuration and returns a server. It starts nothing.
@@ -120,6 +130,7 @@ func NewServer(cfg Config) (*Server, error) {
 		skills:       slices.Clone(cfg.Skills),
 		upstream:     cfg.Upstream,
 		upstreamName: cfg.UpstreamName,
+		revokeURL:    cfg.UpstreamRevokeURL,
 		httpClient:   cfg.HTTPClient,
 		identify:     cfg.Identify,
 		store:        cfg.Store,
@@ -151,6 +162,7 @@ func NewServer(cfg Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.uses, s.events, s.farewells = s.newUses(), s.newEvents(), s.newFarewells()
 	s.mux = s.routes()
 	return s, nil
 }
@@ -196,14 +208,17 @@ const (
 	authorizePath = "/oauth/authorize"
 	callbackPath  = "/oauth/callback"
 	tokenPath     = "/oauth/token"
+	revokePath    = "/oauth/revoke"
 )
 
 // Paths returns what the server handles, for whoever mounts it.
 func (s *Server) Paths() []string {
-	return []string{metadataPath, discoveryPath, registerPath, authorizePath, callbackPath, tokenPath}
+	return []string{metadataPath, discoveryPath, registerPath, authorizePath, callbackPath, tokenPath, revokePath}
 }
 
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mux.ServeHTTP(w, withSource(r, remoteHost(r)))
+}
 
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
@@ -211,7 +226,7 @@ func (s *Server) routes() *http.ServeMux {
 		mux.Handle("GET "+path, anyOrigin(s.serveMetadata))
 		mux.HandleFunc("OPTIONS "+path, preflight("GET, HEAD"))
 	}
-	for path, handle := range map[string]http.HandlerFunc{registerPath: s.serveRegister, tokenPath: s.serveToken} {
+	for path, handle := range map[string]http.HandlerFunc{registerPath: s.serveRegister, tokenPath: s.serveToken, revokePath: s.serveRevoke} {
 		mux.Handle("POST "+path, anyOrigin(handle))
 		mux.HandleFunc("OPTIONS "+path, preflight("POST"))
 	}

@@ -60,6 +60,8 @@ func TestServer_metadata(t *testing.T) {
 		"authorization_endpoint":                         w.URL + "/oauth/authorize",
 		"token_endpoint":                                 w.URL + "/oauth/token",
 		"registration_endpoint":                          w.URL + "/oauth/register",
+		"revocation_endpoint":                            w.URL + "/oauth/revoke",
+		"revocation_endpoint_auth_methods_supported":     []any{"none", "client_secret_basic", "client_secret_post"},
 		"scopes_supported":                               []any{"inspect", "triage", "docs"},
 		"response_types_supported":                       []any{"code"},
 		"response_modes_supported":                       []any{"query"},

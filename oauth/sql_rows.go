@@ -134,6 +134,11 @@ func (s *SQLStore) PutGrant(ctx context.Context, g StoredGrant) error {
 		if err := s.hold(ctx, tx, "user "+g.User, true); err != nil {
 			return err
 		}
+		if g.ClientID == PersonalClient {
+			if err := admitPersonal(ctx, tx, g.User); err != nil {
+				return err
+			}
+		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			g.ID, g.User, g.UserName, g.ClientID, g.ClientName, g.Resource, strings.Join(g.Scopes, " "),
 			millis(g.Created), millis(g.Expires), g.Refresh[:], millis(g.Rotated),
@@ -141,10 +146,13 @@ func (s *SQLStore) PutGrant(ctx context.Context, g StoredGrant) error {
 		if err != nil {
 			return err
 		}
+		if g.ClientID == PersonalClient {
+			return nil
+		}
 		if err := boundGrants(ctx, tx, g, MaxGrantsPerUserClient, `client_id = ?`, g.ClientID); err != nil {
 			return err
 		}
-		return boundGrants(ctx, tx, g, MaxGrantsPerUser, `TRUE`)
+		return boundGrants(ctx, tx, g, MaxGrantsPerUser, `client_id <> ?`, PersonalClient)
 	})
 }
 
@@ -282,6 +290,8 @@ func (s *SQLStore) Purge(ctx context.Context, now time.Time) (int, error) {
 			{`DELETE FROM tickets WHERE key IN (SELECT key FROM tickets WHERE expires_at < ? LIMIT ?)`, now.Add(-TicketMemory)},
 			{`DELETE FROM access_tokens WHERE hash IN (SELECT hash FROM access_tokens WHERE expires_at < ? LIMIT ?)`, now},
 			{`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at < ? LIMIT ?)`, now},
+			{`DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at < ? LIMIT ?)`, now},
+			{`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE happened_at < ? LIMIT ?)`, now.Add(-EventMemory)},
 			{`DELETE FROM clients WHERE id IN (SELECT id FROM clients WHERE expires_at < ?
 				AND NOT EXISTS (SELECT 1 FROM grants WHERE client_id = clients.id) LIMIT ?)`, now},
 		} {

@@ -109,7 +109,7 @@ func execute(t *testing.T, path, query string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Exec(query); err != nil {
+	if _, err := db.Exec("PRAGMA busy_timeout = 5000; " + query); err != nil {
 		t.Fatal(err)
 	}
 }

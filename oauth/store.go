@@ -37,10 +37,13 @@ const (
 // shared. Each is atomic and durable: it returns nil only when the change is
 // kept. Values are copied in and out. Times are kept to the millisecond.
 //
-// Errors are ErrNotFound, ErrTaken or ErrConflict where a method says so,
-// possibly wrapped; anything else means that the store is broken.
+// Errors are ErrNotFound, ErrTaken, ErrConflict or ErrTooMany where a method
+// says so, possibly wrapped; anything else means that the store is broken.
 // Implementations run oauthtest.TestStore.
 type Store interface {
+	AccountStore
+	EventStore
+
 	// PutClient keeps a client. If it is kept already, it only puts off its
 	// expiry. Of the others that hold no grant, it drops those that expire
 	// first, down to MaxIdleClients.
@@ -64,7 +67,9 @@ type Store interface {
 	// PutGrant keeps a new grant. Of the other grants of its user, and of those
 	// for the same client, it revokes what is beyond MaxGrantsPerUser and
 	// MaxGrantsPerUserClient: first those that have expired when g is created,
-	// then those that have gone longest without a new refresh token.
+	// then those that have gone longest without a new refresh token. Grants of
+	// PersonalClient are neither counted nor revoked: beyond MaxPersonalTokens
+	// of a user's, one more is ErrTooMany.
 	PutGrant(ctx context.Context, g StoredGrant) error
 
 	// Grant returns a grant, expired or not; ErrNotFound once it is revoked.
@@ -92,9 +97,9 @@ type Store interface {
 	Revoke(ctx context.Context, grant string) error
 
 	// Purge deletes what expired before now: tickets, access tokens, grants,
-	// and clients that hold no grant. One call deletes a bounded number of
-	// rows and returns it; zero means that nothing is left to do. It keeps
-	// spent tickets for a further TicketMemory.
+	// sessions, clients that hold no grant, and events older than EventMemory.
+	// One call deletes a bounded number of rows and returns it; zero means that
+	// nothing is left to do. It keeps spent tickets for a further TicketMemory.
 	Purge(ctx context.Context, now time.Time) (int, error)
 }
 

@@ -31,7 +31,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	answer, err := s.grantTokens(r)
 	if err != nil {
-		s.writeError(w, r, err)
+		s.refuse(w, r, r.PostForm.Get("client_id"), err)
 		return
 	}
 	writeJSON(w, http.StatusOK, answer)
@@ -162,10 +162,20 @@ func (s *Server) issue(ctx context.Context, grant Grant, resource string, scopes
 
 // revokeFor ends a grant because something of it seems to be in wrong hands,
 // and returns what the client is told.
-func (s *Server) revokeFor(ctx context.Context, reason, grant string, client Client) error {
-	s.log.LogAttrs(ctx, slog.LevelWarn, "grant revoked",
-		slog.String("reason", reason), slog.String("grant", grant), slog.String("client", client.ID))
-	if err := s.store.Revoke(ctx, grant); err != nil {
+func (s *Server) revokeFor(ctx context.Context, reason, id string, client Client) error {
+	s.log.LogAttrs(ctx, slog.LevelWarn, "token reused",
+		slog.String("reason", reason), slog.String("grant", id), slog.String("client", client.ID))
+	alarm := Event{Kind: EventReuse, Detail: reason + " by client " + client.ID}
+	grant, err := s.store.Grant(ctx, id)
+	switch {
+	case errors.Is(err, ErrNotFound): // ended before
+		alarm.Grant, alarm.Client = id, client.ID
+		s.record(ctx, alarm)
+		return invalidGrant()
+	case err != nil:
+		return err
+	}
+	if err := s.end(ctx, grant, alarm); err != nil {
 		return err
 	}
 	return invalidGrant()

@@ -23,6 +23,7 @@ const (
 type credential struct {
 	AccessToken  string
 	RefreshToken string // empty: it cannot be refreshed
+	Brought      bool   `json:",omitempty"` // by the user, who made it: not ours to revoke
 }
 
 // UpstreamToken returns the upstream access token of a grant, and refreshes it
@@ -83,7 +84,7 @@ func (s *Server) UpstreamRefused(ctx context.Context, grantID, accessToken strin
 	case err != nil:
 		return err
 	}
-	return s.endGrant(ctx, grantID)
+	return s.endGrant(ctx, grant)
 }
 
 // unlessEnded passes an error on, unless it is that the grant is of no use any
@@ -96,9 +97,13 @@ func unlessEnded(err error) error {
 }
 
 // endGrant revokes a grant whose sign-in the upstream ended.
-func (s *Server) endGrant(ctx context.Context, id string) error {
-	s.log.LogAttrs(ctx, slog.LevelWarn, "grant revoked", slog.String("reason", errEnded.Error()), slog.String("grant", id))
-	return s.store.Revoke(ctx, id)
+func (s *Server) endGrant(ctx context.Context, grant StoredGrant) error {
+	s.log.LogAttrs(ctx, slog.LevelWarn, "grant revoked", slog.String("reason", errEnded.Error()), slog.String("grant", grant.ID))
+	if err := s.store.Revoke(ctx, grant.ID); err != nil {
+		return err
+	}
+	s.recordGrant(ctx, grant.Grant, Event{Kind: EventRevocation, Detail: errEnded.Error()})
+	return nil
 }
 
 func (s *Server) liveGrant(ctx context.Context, id string) (StoredGrant, error) {
@@ -182,12 +187,16 @@ func (s *Server) rotateUpstream(ctx context.Context, grant StoredGrant) (string,
 	if err != nil {
 		return s.keepUpstream(ctx, grant, old, err)
 	}
-	next := credential{token.AccessToken, token.RefreshToken}
+	next := credential{AccessToken: token.AccessToken, RefreshToken: token.RefreshToken}
 	sealed, err := s.sealer.seal(grant.ID, next)
 	if err != nil {
 		return "", err
 	}
-	if err := s.swap(ctx, grant, Upstream{Sealed: sealed, Expires: s.expiry(token)}); err != nil {
+	switch err := s.swap(ctx, grant, Upstream{Sealed: sealed, Expires: s.expiry(token)}); {
+	case errors.Is(err, ErrNotFound): // revoked meanwhile, with the credential before this one
+		s.forget(grant.ID, next)
+		return "", ErrInvalidToken
+	case err != nil:
 		return "", fmt.Errorf("keep refreshed upstream token: %w", err)
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "upstream token refreshed", slog.String("grant", grant.ID))
@@ -222,7 +231,7 @@ func (s *Server) exchangeRefresh(ctx context.Context, refreshToken string) (*oau
 func (s *Server) keepUpstream(ctx context.Context, grant StoredGrant, old credential, cause error) (string, error) {
 	alive := s.now().Before(grant.Upstream.Expires)
 	if errors.Is(cause, errEnded) && !(alive && old.RefreshToken == "") {
-		if err := s.endGrant(ctx, grant.ID); err != nil {
+		if err := s.endGrant(ctx, grant); err != nil {
 			return "", err
 		}
 		return "", ErrInvalidToken

@@ -12,7 +12,7 @@ import (
 // allowed. Whoever serves a resource must still check that Resource contains
 // it. The error is ErrInvalidToken, or that of a broken store.
 func (s *Server) Verify(ctx context.Context, token string) (Grant, error) {
-	if !strings.HasPrefix(token, accessPrefix) || len(token) > maxToken {
+	if !isAccessToken(token) {
 		return Grant{}, ErrInvalidToken
 	}
 	access, stored, err := s.store.Token(ctx, hashOf(token))
@@ -28,7 +28,14 @@ func (s *Server) Verify(ctx context.Context, token string) (Grant, error) {
 	}
 	grant := stored.Grant
 	grant.Resource, grant.Scopes, grant.Expires = access.Resource, access.Scopes, access.Expires
+	s.noteUse(grant.ID)
 	return grant, nil
 }
 
 const maxToken = 128
+
+// isAccessToken reports whether a token has the form of those that Verify
+// accepts.
+func isAccessToken(token string) bool {
+	return len(token) <= maxToken && (strings.HasPrefix(token, accessPrefix) || strings.HasPrefix(token, personalPrefix))
+}

@@ -320,6 +320,7 @@ func TestServer_methods(t *testing.T) {
 		"/oauth/authorize":                        "GET, HEAD, POST",
 		"/oauth/callback":                         "GET, HEAD",
 		"/oauth/token":                            "OPTIONS, POST",
+		"/oauth/revoke":                           "OPTIONS, POST",
 	} {
 		req, err := http.NewRequest("DELETE", w.URL+path, nil)
 		if err != nil {

@@ -54,8 +54,9 @@ type world struct {
 	Browser  *http.Client
 	ClientID string
 
-	web *httptest.Server
-	log *bytes.Buffer // written under slog's lock, read at the end
+	web     *httptest.Server
+	servers []*oauth.Server
+	log     *bytes.Buffer // written under slog's lock, read at the end
 }
 
 func newWorld(t testing.TB) *world {
@@ -81,6 +82,9 @@ func newWorld(t testing.TB) *world {
 func (w *world) Start() {
 	w.Helper()
 	if w.Store != nil {
+		if err := w.Server.Wait(w.Context()); err != nil {
+			w.Fatal(err)
+		}
 		w.Store.Close()
 	}
 	w.Store = openStore(w.TB, w.Path)
@@ -95,6 +99,7 @@ func (w *world) NewServer(store oauth.Store) *oauth.Server {
 	if err != nil {
 		w.Fatal(err)
 	}
+	w.servers = append(w.servers, s)
 	return s
 }
 
@@ -109,19 +114,26 @@ func (w *world) Config(store oauth.Store) oauth.Config {
 			Endpoint:     oauth2.Endpoint{AuthURL: w.Upstream.URL + "/oauth/authorize/", TokenURL: w.Upstream.URL + "/oauth/token/"},
 		},
 		UpstreamName: "sentry.example.com",
-		Identify:     w.Upstream.identify,
-		Store:        store,
-		Key:          testKey,
-		Now:          w.Clock.Now,
-		Logger:       slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+
+		UpstreamRevokeURL: w.Upstream.URL + "/oauth/revoke/",
+		Identify:          w.Upstream.identify,
+		Store:             store,
+		Key:               testKey,
+		Now:               w.Clock.Now,
+		Logger:            slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
 
 // secretInLog finds our secrets by their prefixes, and the upstream's and the
 // client's by a mark that every one of them carries in these tests.
-var secretInLog = regexp.MustCompile(`rh_(at|rt|ac|cs)_|upstream-secret|a-verifier-of|the-client's-state|state=|[A-Za-z0-9_-]{43}`)
+var secretInLog = regexp.MustCompile(`rh_(at|rt|ac|cs|pat|dc)_|upstream-secret|a-verifier-of|the-client's-state|state=|[A-Za-z0-9_-]{43}`)
 
 func (w *world) checkLog() {
+	for _, s := range w.servers {
+		if err := s.Wait(context.Background()); err != nil {
+			w.Error(err)
+		}
+	}
 	w.web.Close() // nothing writes any more
 	if secret := secretInLog.FindString(w.log.String()); secret != "" {
 		w.Errorf("the log holds a secret, %q:\n%s", secret, w.log)
@@ -374,6 +386,7 @@ type fakeUpstream struct {
 	pending   map[string]url.Values
 	refresh   string
 	refreshes int
+	revoked   []url.Values // revocation requests
 	issued    int
 }
 
@@ -382,6 +395,7 @@ func newFakeUpstream(t testing.TB) *fakeUpstream {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /oauth/authorize/", u.authorize)
 	mux.HandleFunc("POST /oauth/token/", u.token)
+	mux.HandleFunc("POST /oauth/revoke/", u.revoke)
 	web := httptest.NewServer(mux)
 	t.Cleanup(web.Close)
 	u.URL = web.URL
@@ -441,6 +455,16 @@ func (u *fakeUpstream) token(w http.ResponseWriter, r *http.Request) {
 		"access_token": "upstream-secret-access-" + serial, "refresh_token": u.refresh,
 		"token_type": "Bearer", "expires_in": 3600, "scope": "whatever",
 	})
+}
+
+func (u *fakeUpstream) revoke(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil || r.PostForm.Get("client_secret") != u.secret {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.revoked = append(u.revoked, r.PostForm)
 }
 
 func (u *fakeUpstream) accepts(r *http.Request) bool {

@@ -37,6 +37,11 @@ func TestStore(t *testing.T, open func(t *testing.T) oauth.Store) {
 		{"SwapUpstream_oneWins", testSwapUpstreamOneWins},
 		{"Revoke", testRevoke},
 		{"Purge", testPurge},
+		{"PutGrant_personal", testPutGrantPersonal},
+		{"Grants", testGrants},
+		{"Session", testSession},
+		{"Canary", testCanary},
+		{"Events", testEvents},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, open(t)) })
 	}

@@ -1,0 +1,145 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// The kinds of events.
+const (
+	EventRegistration = "registration" // a client was registered
+	EventConsent      = "consent"      // a user answered the consent page
+	EventSignIn       = "sign-in"      // a user signed in to the account page
+	EventGrant        = "grant"        // a grant was made
+	EventRefresh      = "refresh"      // its refresh token was replaced
+	EventReuse        = "reuse"        // a spent code or refresh token came again, or from another client
+	EventRevocation   = "revocation"   // a grant was ended
+	EventRefusal      = "refusal"      // somebody was turned away
+)
+
+// OutcomeOK is the Outcome of what was done.
+const OutcomeOK = "ok"
+
+const (
+	// MaxEvents bounds the events of one kind; the oldest gives way. A flood of
+	// refusals cannot push out what else was recorded.
+	MaxEvents = 100_000
+
+	// EventMemory is how long an event is kept.
+	EventMemory = 180 * 24 * time.Hour
+
+	maxWaitingEvents = 4096
+	maxEventText     = 256 // bytes of each field
+)
+
+// Event is one line of the audit record. It holds no secret: of tokens and
+// codes it knows only the grant.
+type Event struct {
+	ID       string    `json:"id"`
+	Time     time.Time `json:"time"`
+	Kind     string    `json:"kind"`
+	Outcome  string    `json:"outcome"` // OutcomeOK, or why not
+	Client   string    `json:"client,omitempty"`
+	User     string    `json:"user,omitempty"`
+	By       string    `json:"by,omitempty"` // who did it, if that is not the user
+	Grant    string    `json:"grant,omitempty"`
+	Source   string    `json:"source,omitempty"`  // the address that the request came from
+	Resource string    `json:"context,omitempty"` // the URL of the context
+	Detail   string    `json:"detail,omitempty"`
+}
+
+// EventQuery says which events to read.
+type EventQuery struct {
+	User   string    // the user's only; empty: everybody's
+	Since  time.Time // this one and later
+	Newest bool      // newest first; else oldest first
+	After  *Event    // go on after this one, in that order
+	Limit  int       // at most so many, and at most 1000
+}
+
+// EventStore keeps the audit record. It only ever grows, except that Purge
+// drops what is older than EventMemory, and AppendEvents what is beyond
+// MaxEvents.
+type EventStore interface {
+	// AppendEvents keeps the events. An id that is kept already is passed over.
+	AppendEvents(ctx context.Context, events []Event) error
+
+	// Events returns what matches, ordered by time and id.
+	Events(ctx context.Context, q EventQuery) ([]Event, error)
+}
+
+// record adds an event to the audit record, at the latest a moment after the
+// answer. A store that fails must not lock everybody out, so that is logged.
+func (s *Server) record(ctx context.Context, e Event) {
+	e.ID, e.Time, e.Source = newID(), s.now(), sourceFrom(ctx)
+	if e.Outcome == "" {
+		e.Outcome = OutcomeOK
+	}
+	for _, field := range []*string{&e.Client, &e.User, &e.By, &e.Grant, &e.Source, &e.Resource, &e.Detail, &e.Outcome} {
+		*field = clip(*field)
+	}
+	s.events.add(e)
+}
+
+// clip shortens what strangers chose, and keeps it valid text.
+func clip(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxEventText)], "")
+}
+
+// refused records an error that somebody outside was told. The rest is in the
+// log.
+func (s *Server) refused(r *http.Request, client string, err error) {
+	var known *Error
+	if errors.As(err, &known) {
+		s.record(r.Context(), Event{Kind: EventRefusal, Outcome: known.Code, Client: client, Detail: r.URL.Path + ": " + known.Description})
+	}
+}
+
+// refuse answers a program with an error, and records it.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, client string, err error) {
+	s.refused(r, client, err)
+	s.writeError(w, r, err)
+}
+
+func (s *Server) newEvents() *batch[Event] {
+	return &batch[Event]{
+		write: s.store.AppendEvents,
+		most:  maxWaitingEvents,
+		fail: func(err error, lost int) {
+			s.log.LogAttrs(context.Background(), slog.LevelError, "audit record incomplete", slog.Int("lost", lost), slog.Any("error", err))
+		},
+	}
+}
+
+// Wait returns when what is being done in the background has been done: the
+// audit record written, upstream tokens revoked. Call it before the store is
+// closed.
+func (s *Server) Wait(ctx context.Context) error {
+	return errors.Join(s.farewells.wait(ctx), s.uses.wait(ctx), s.events.wait(ctx))
+}
+
+type sourceInContext struct{}
+
+// withSource notes where a request comes from, for the audit record.
+func withSource(r *http.Request, source string) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), sourceInContext{}, source))
+}
+
+func sourceFrom(ctx context.Context) string {
+	source, _ := ctx.Value(sourceInContext{}).(string)
+	return source
+}
+
+// remoteHost is the address of whoever connected.
+func remoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

@@ -1,0 +1,155 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// serveRevoke ends what a token belongs to (RFC 7009). Whichever token comes,
+// and of whichever generation, it is the whole grant: a client that signs out
+// means all of it, and one that lost the newest token must be able to. A token
+// that is unknown or dead already is no error (§2.2).
+func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	client, err := s.revoke(r)
+	if err != nil {
+		s.refuse(w, r, client.ID, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+}
+
+func (s *Server) revoke(r *http.Request) (Client, error) {
+	if err := parseForm(r); err != nil {
+		return Client{}, err
+	}
+	client, err := s.authenticate(r)
+	if err != nil {
+		return Client{}, err
+	}
+	token := r.PostForm.Get("token")
+	if token == "" {
+		return client, invalidRequest("token is missing")
+	}
+	grant, err := s.grantBehind(r.Context(), token)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return client, nil
+	case err != nil:
+		return client, err
+	case grant.ClientID != client.ID: // §2.1: refused, and the client is told
+		return client, &Error{Code: codeInvalidGrant, Description: "the token is not this client's"}
+	}
+	return client, s.end(r.Context(), grant, Event{Detail: "by its client"})
+}
+
+// grantBehind returns the grant of any token of ours, whether or not the token
+// is still good; else ErrNotFound. token_type_hint only tells where to look
+// first, and the prefixes tell that better.
+func (s *Server) grantBehind(ctx context.Context, token string) (StoredGrant, error) {
+	if id, ok := s.lineage.grantOf(token); ok {
+		return s.store.Grant(ctx, id)
+	}
+	if !isAccessToken(token) {
+		return StoredGrant{}, ErrNotFound
+	}
+	_, grant, err := s.store.Token(ctx, hashOf(token))
+	return grant, err
+}
+
+// end revokes a grant for whom e says, here at once and then upstream.
+func (s *Server) end(ctx context.Context, grant StoredGrant, e Event) error {
+	if err := s.store.Revoke(ctx, grant.ID); err != nil {
+		return err
+	}
+	if e.Kind == "" {
+		e.Kind = EventRevocation
+	}
+	s.recordGrant(ctx, grant.Grant, e)
+	s.log.LogAttrs(ctx, slog.LevelInfo, "grant revoked", slog.String("reason", e.Detail), slog.String("grant", grant.ID), slog.String("client", grant.ClientID))
+	var c credential
+	if s.sealer.open(grant.ID, grant.Upstream.Sealed, &c) == nil {
+		s.forget(grant.ID, c)
+	}
+	return nil
+}
+
+// recordGrant records what happened to a grant.
+func (s *Server) recordGrant(ctx context.Context, grant Grant, e Event) {
+	e.Grant, e.User, e.Client, e.Resource = grant.ID, grant.User, grant.ClientID, grant.Resource
+	s.record(ctx, e)
+}
+
+const (
+	maxFarewells    = 256
+	farewellTimeout = 5 * time.Second
+)
+
+// farewell is an upstream credential that nobody will use again.
+type farewell struct {
+	grant string // for the log; may be empty
+	credential
+}
+
+// forget asks the upstream to revoke a credential, when there is time. That
+// must hold up nobody: ours is revoked whether or not the upstream can do it.
+func (s *Server) forget(grant string, c credential) {
+	if s.revokeURL != "" && !c.Brought {
+		s.farewells.add(farewell{grant, c})
+	}
+}
+
+func (s *Server) newFarewells() *batch[farewell] {
+	return &batch[farewell]{
+		write: func(_ context.Context, all []farewell) error {
+			for _, f := range all {
+				if err := s.bid(f); err != nil {
+					s.log.LogAttrs(context.Background(), slog.LevelWarn, "upstream token not revoked", slog.String("grant", f.grant), slog.Any("error", err))
+				}
+			}
+			return nil
+		},
+		most: maxFarewells,
+		fail: func(_ error, lost int) {
+			s.log.LogAttrs(context.Background(), slog.LevelWarn, "upstream tokens not revoked: too many at once", slog.Int("tokens", lost))
+		},
+	}
+}
+
+// bid sends the request of RFC 7009. The refresh token stands for both; with
+// it, the access token ends as well.
+func (s *Server) bid(f farewell) error {
+	form := url.Values{
+		"token": {f.RefreshToken}, "token_type_hint": {"refresh_token"},
+		"client_id": {s.upstream.ClientID}, "client_secret": {s.upstream.ClientSecret},
+	}
+	if f.RefreshToken == "" {
+		form.Set("token", f.AccessToken)
+		form.Set("token_type_hint", "access_token")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewellTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.revokeURL, strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := s.httpClient.Do(req)
+	if err != nil {
+		return upstreamError("revoke", err)
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10)) // so that the connection can be used again
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("revoke: the upstream answered %d", resp.StatusCode)
+	}
+	return nil
+}
