@@ -111,7 +111,7 @@ func TestAccess_Tokens(t *testing.T) {
 		t.Error("a token that never was good")
 	}
 	_, err := r.sb.CreateToken(t.Context(), "nobody@example.test", nil)
-	if want := `create token: there is no user "nobody@example.test"; there are mara@example.test, jon@example.test, priya@example.test`; err == nil || err.Error() != want {
+	if want := `create token: there is no user "nobody@example.test"; there are mara@example.test, jon@example.test, priya@example.test, wen@example.test`; err == nil || err.Error() != want {
 		t.Errorf("a token for nobody: %v, want %s", err, want)
 	}
 }

@@ -11,11 +11,14 @@ import (
 	"strings"
 )
 
+// org is an organization as one of its members sees it.
 type org struct {
 	id      int64
 	slug    string
 	name    string
 	created float64
+	viewer  int64  // the member
+	role    string // the member's
 }
 
 type project struct {
@@ -25,11 +28,11 @@ type project struct {
 }
 
 const (
-	orgColumns     = "o.id, o.slug, o.name, o.created"
+	orgColumns     = "o.id, o.slug, o.name, o.created, m.user, m.role"
 	projectColumns = "p.id, p.org, p.slug, p.name, p.platform, p.created"
 )
 
-func (o *org) fields() []any { return []any{&o.id, &o.slug, &o.name, &o.created} }
+func (o *org) fields() []any { return []any{&o.id, &o.slug, &o.name, &o.created, &o.viewer, &o.role} }
 
 func scanOrg(rows *sql.Rows) (o org, err error) { return o, rows.Scan(o.fields()...) }
 
@@ -55,15 +58,19 @@ func (s *Sandbox) orgOf(ctx context.Context, u User, name string) (o org, err er
 	return o, orNotFound(err)
 }
 
+// visible selects the projects that ?1 sees in the organization ?2.
+const visible = "SELECT " + projectColumns + " FROM project p WHERE p.org = ?2 AND p.id IN (SELECT project FROM access WHERE user = ?1 AND org = ?2)"
+
+// projectOf finds a project by slug or id among those that the viewer may see.
 func (s *Sandbox) projectOf(ctx context.Context, o org, name string) (p project, err error) {
-	err = s.read().QueryRowContext(ctx, "SELECT "+projectColumns+` FROM project p
-		WHERE p.org = ? AND (p.slug = ? COLLATE NOCASE OR p.id = ?) ORDER BY p.slug = ? COLLATE NOCASE DESC LIMIT 1`,
-		o.id, name, asID(name), name).Scan(p.fields()...)
+	err = s.read().QueryRowContext(ctx, visible+" AND (p.slug = ?3 COLLATE NOCASE OR p.id = ?4) ORDER BY p.slug = ?3 COLLATE NOCASE DESC LIMIT 1",
+		o.viewer, o.id, name, asID(name)).Scan(p.fields()...)
 	return p, orNotFound(err)
 }
 
+// projectsOf are those that the viewer may see.
 func (s *Sandbox) projectsOf(ctx context.Context, o org) ([]project, error) {
-	return collect(ctx, s.read(), scanProject, "SELECT "+projectColumns+" FROM project p WHERE p.org = ? ORDER BY p.slug", o.id)
+	return collect(ctx, s.read(), scanProject, visible+" ORDER BY p.slug", o.viewer, o.id)
 }
 
 // asID reads a positive number; anything else is 0, which no row has.
@@ -157,9 +164,8 @@ func listProjects(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	projects, err := collect(r.Context(), r.sb.read(), scanProject, "SELECT "+projectColumns+` FROM project p
-		WHERE p.org = ? AND (instr(lower(p.slug), ?2) OR instr(lower(p.name), ?2)) ORDER BY p.slug LIMIT ? OFFSET ?`,
-		r.org.id, r.text("query"), limit+1, offset)
+	projects, err := collect(r.Context(), r.sb.read(), scanProject, visible+` AND (instr(lower(p.slug), ?3) OR instr(lower(p.name), ?3))
+		ORDER BY p.slug LIMIT ?4 OFFSET ?5`, r.user.ID, r.org.id, r.text("query"), limit+1, offset)
 	if err != nil {
 		return nil, err
 	}

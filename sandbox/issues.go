@@ -51,7 +51,8 @@ func (r *request) issue() (is issue, err error) {
 	}
 	name := r.PathValue("issue")
 	row := r.sb.read().QueryRowContext(r.Context(), "SELECT "+issueColumns+` FROM issue i JOIN project p ON p.id = i.project
-		WHERE p.org = ? AND (i.id = ? OR i.short = ?) LIMIT 1`, r.org.id, asID(name), strings.ToUpper(name))
+		WHERE p.org = ?1 AND (i.id = ?2 OR i.short = ?3) AND p.id IN (SELECT project FROM access WHERE user = ?4) LIMIT 1`,
+		r.org.id, asID(name), strings.ToUpper(name), r.user.ID)
 	return is, orNotFound(is.scan(row.Scan))
 }
 

@@ -123,7 +123,8 @@ func (r *request) monitorProjects() ([]int64, error) {
 func (r *request) monitor() (m monitor, err error) {
 	name := r.PathValue("monitor")
 	row := r.sb.read().QueryRowContext(r.Context(), "SELECT "+monitorColumns+` WHERE p.org = ?1 AND (?2 = 0 OR p.id = ?2) AND (m.slug = ?3 OR m.id = ?4)
-		ORDER BY m.slug = ?3 DESC, m.id LIMIT 1`, r.org.id, r.project.id, strings.ToLower(name), asID(name))
+			AND p.id IN (SELECT project FROM access WHERE user = ?5)
+		ORDER BY m.slug = ?3 DESC, m.id LIMIT 1`, r.org.id, r.project.id, strings.ToLower(name), asID(name), r.user.ID)
 	return m, orNotFound(m.scan(row.Scan))
 }
 

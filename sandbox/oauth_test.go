@@ -356,7 +356,7 @@ func TestPages_People(t *testing.T) {
 	for _, path := range []string{"/", authorizeQuery(app, nil)} {
 		page := b.do("GET", path, nil).Body.String()
 		for email, orgs := range map[string]string{
-			mara: "Acme Outdoors (owner), Globex Labs (owner)", jon: "Acme Outdoors (member)", priya: "Globex Labs (member)",
+			mara: "Acme Outdoors (owner), Globex Labs (owner)", jon: "Acme Outdoors (admin)", priya: "Globex Labs (member)", wen: "Acme Outdoors (guest of Storefront)",
 			"new@example.test": "no organization",
 		} {
 			if want := email + `</small><small class="orgs">` + orgs + "</small>"; !strings.Contains(page, want) {

@@ -107,7 +107,9 @@ func (s *Sandbox) choose(w http.ResponseWriter, r *http.Request, p page) (page, 
 func (s *Sandbox) people(ctx context.Context) ([]person, error) {
 	scan := func(rows *sql.Rows) (p person, err error) { return p, rows.Scan(append(p.fields(), &p.Orgs)...) }
 	return collect(ctx, s.read(), scan, "SELECT "+userColumns+`, (
-			SELECT coalesce(group_concat(o.name || ' (' || m.role || ')', ', ' ORDER BY o.name), 'no organization')
+			SELECT coalesce(group_concat(o.name || ' (' || m.role || iif(m.role = 'guest', ' of ' || coalesce((
+				SELECT group_concat(p.name, ' and ' ORDER BY p.name) FROM access a JOIN project p ON p.id = a.project WHERE a.user = m.user AND a.org = m.org), 'nothing'), '') || ')',
+				', ' ORDER BY o.name), 'no organization')
 			FROM member m JOIN org o ON o.id = m.org WHERE m.user = user.id)
 		FROM user ORDER BY id`)
 }
@@ -205,8 +207,8 @@ func (s *Sandbox) keysOf(r *http.Request, u User) ([]keyLine, error) {
 		return k, err
 	}
 	return collect(r.Context(), s.read(), scan, `SELECT o.slug, p.slug, d.public, p.id
-		FROM dsn d JOIN project p ON p.id = d.project JOIN org o ON o.id = p.org JOIN member m ON m.org = o.id
-		WHERE m.user = ? AND d.active ORDER BY o.slug, p.slug LIMIT 200`, u.ID)
+		FROM access a JOIN project p ON p.id = a.project JOIN org o ON o.id = a.org JOIN dsn d ON d.project = p.id
+		WHERE a.user = ? AND d.active ORDER BY o.slug, p.slug LIMIT 200`, u.ID)
 }
 
 func (s *Sandbox) signIn(w http.ResponseWriter, r *http.Request) {

@@ -79,6 +79,9 @@ func (r *request) answer(scope string, h handler) (any, error) {
 	if err := r.resolve(); err != nil {
 		return nil, err
 	}
+	if !roleAllows(r.org.role, scope) {
+		return nil, refuse(http.StatusForbidden, "You do not have permission to perform this action. It needs the scope %s, which the role %s does not have.", scope, r.org.role)
+	}
 	return h(r)
 }
 

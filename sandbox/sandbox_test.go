@@ -26,6 +26,7 @@ const (
 	mara  = "mara@example.test"
 	jon   = "jon@example.test"
 	priya = "priya@example.test"
+	wen   = "wen@example.test" // a guest, who sees storefront alone
 )
 
 // clock is a time that tests move.

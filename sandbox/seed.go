@@ -16,44 +16,6 @@ import (
 // seedLife is for how long the seed passes for the latest news.
 const seedLife = 6 * time.Hour
 
-// accounts makes the users, and the organizations and projects that they
-// belong to, each project with a key of its own.
-func (s *Sandbox) accounts(ctx context.Context, tx *sql.Tx) error {
-	created := seconds(s.now().Add(-30 * 24 * time.Hour))
-	exec := func(query string, args ...any) error {
-		_, err := tx.ExecContext(ctx, query, args...)
-		return err
-	}
-	for _, u := range seed.Users() {
-		if err := exec("INSERT INTO user(id, email, name, username) VALUES (?, ?, ?, ?)", u.ID, u.Email, u.Name, u.Username); err != nil {
-			return err
-		}
-	}
-	for _, o := range seed.Orgs() {
-		if err := exec("INSERT INTO org(id, slug, name, created) VALUES (?, ?, ?, ?)", o.ID, o.Slug, o.Name, created); err != nil {
-			return err
-		}
-		for user, role := range o.Members {
-			if err := exec("INSERT INTO member(org, user, role) VALUES (?, ?, ?)", o.ID, user, role); err != nil {
-				return err
-			}
-		}
-		for _, p := range o.Projects {
-			err := exec("INSERT INTO project(id, org, slug, name, platform, created) VALUES (?, ?, ?, ?, ?, ?)",
-				p.ID, o.ID, p.Slug, p.Name, p.Platform, created)
-			if err != nil {
-				return err
-			}
-			err = exec("INSERT INTO dsn(public, secret, project, name, created) VALUES (?, ?, ?, 'Default', ?)",
-				randomHex(16), randomHex(16), p.ID, created)
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // seed tells every project's story through ingest, with the clock set back,
 // and notes where it ends.
 func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {

@@ -191,6 +191,7 @@ func TestNew_EmptyStaysEmpty(t *testing.T) {
 // undo turns a file into one of an older schema: what each upgrade did, newest
 // first.
 var undo = []string{
+	6: "DROP VIEW access; DROP TABLE project_team; DROP TABLE team_member; DROP TABLE team; DROP INDEX member_user",
 	5: "DROP TABLE early_checkin",
 	4: "DROP TABLE attachment; ALTER TABLE seeding DROP COLUMN attachment",
 	3: "DROP TABLE feedback; ALTER TABLE seeding DROP COLUMN feedback",

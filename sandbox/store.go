@@ -18,7 +18,7 @@ import (
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
 	firstSchema   = 2          // of schema.sql; what came later is in upgrades, which a new file goes through as well
-	schemaVersion = 6
+	schemaVersion = 7
 	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
@@ -46,6 +46,7 @@ var upgrades = map[int]string{
 	3: feedbackSchema,
 	4: attachmentSchema,
 	5: earlySchema,
+	6: peopleSchema,
 }
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews
@@ -187,15 +188,15 @@ func (s *Sandbox) migrate(ctx context.Context, tx *sql.Tx) (created bool, err er
 		if _, err := tx.ExecContext(ctx, schema); err != nil {
 			return false, fmt.Errorf("create tables: %w", err)
 		}
-		if err := s.accounts(ctx, tx); err != nil {
-			return false, fmt.Errorf("create accounts: %w", err)
-		}
 		created, version = true, firstSchema
 	}
 	for v := version; v < schemaVersion; v++ {
 		if _, err := tx.ExecContext(ctx, upgrades[v]); err != nil {
 			return false, fmt.Errorf("upgrade from schema %d: %w", v, err)
 		}
+	}
+	if err := s.accounts(ctx, tx); err != nil {
+		return false, fmt.Errorf("create accounts: %w", err)
 	}
 	pragmas := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)
 	if _, err := tx.ExecContext(ctx, pragmas); err != nil {

@@ -6,6 +6,7 @@ func globex() Org {
 	return Org{
 		ID: 41002, Slug: "globex-labs", Name: "Globex Labs",
 		Members:  map[int64]string{1001: "owner", 1003: "member"},
+		Teams:    globexTeams(),
 		Projects: []Project{collector(), telemetryUI()},
 	}
 }

@@ -10,8 +10,9 @@ const (
 func outdoors() Org {
 	return Org{
 		ID: 41001, Slug: "acme-outdoors", Name: "Acme Outdoors",
-		Members:  map[int64]string{1001: "owner", 1002: "member"},
-		Projects: []Project{storefront(), checkout()},
+		Members:  map[int64]string{1001: "owner", 1002: "admin", 1004: "guest"},
+		Teams:    outdoorsTeams(),
+		Projects: []Project{storefront(), checkout(), myApp()},
 	}
 }
 

@@ -4,17 +4,12 @@
 // now that it is asked for.
 package seed
 
-// User can sign in.
-type User struct {
-	ID                    int64
-	Email, Name, Username string
-}
-
 // Org is an organization with its projects. Members are by user ID.
 type Org struct {
 	ID         int64
 	Slug, Name string
 	Members    map[int64]string // role
+	Teams      []Team
 	Projects   []Project
 }
 
@@ -29,16 +24,6 @@ type Project struct {
 	logs     []logLine
 	jobs     []job
 	opinions []opinion
-}
-
-// Users are all users: one belongs to both organizations, the others to one
-// each.
-func Users() []User {
-	return []User{
-		{1001, "mara@example.test", "Mara Lindqvist", "mara"},
-		{1002, "jon@example.test", "Jon Abara", "jon"},
-		{1003, "priya@example.test", "Priya Raman", "priya"},
-	}
 }
 
 // Orgs are all organizations.
