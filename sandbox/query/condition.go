@@ -87,7 +87,7 @@ func (t *term) compare(c column, now time.Time) (fragment, error) {
 // one where it looks like one.
 func (t *term) beyond(c column) (fragment, error) {
 	if c.typ == String || c.typ == Boolean {
-		return fragment{}, t.errorf("%s has no order: it is a %s; leave out the %s", t.key.name, c.typ, t.op)
+		return fragment{}, t.errorf("%s has no order: its type is %s; leave out the %s", t.key, c.typ, t.op)
 	}
 	n, ok := t.values[0].quantity(c)
 	if !ok {
@@ -145,7 +145,7 @@ func (t *term) operands(c column, v value) ([]any, error) {
 	is, isTruth := v.truth()
 	switch {
 	case c.numeric() && !isNumber:
-		return nil, t.errorf("%s is a %s; %q is no number", t.key.name, c.typ, v)
+		return nil, t.errorf("%s has the type %s; %q is no number", t.key, c.typ, v)
 	case c.numeric():
 		return []any{n}, nil
 	case c.typ == Boolean && !isTruth:

@@ -34,7 +34,7 @@ func TestParseEvents_Errors(t *testing.T) {
 		{"an order of text", "level:>error", 1, "has no order"},
 		{"an order without a number", "checkout.step:>abc", 1, "a number belongs"},
 		{"a list after an order", "checkout.step:>[1,2]", 1, "cannot be compared"},
-		{"a number that is none", "issue.id:abc", 1, "is no number"},
+		{"a number that is none", "issue.id:abc", 1, `has the type integer; "abc" is no number`},
 		{"no date", "timestamp:yesterday", 1, "write a date as"},
 		{"an impossible date", "timestamp:2026-02-30", 1, "write a date as"},
 		{"a list of dates", "timestamp:[-1d,-2d]", 1, "cannot be in a list"},

@@ -67,8 +67,19 @@ var (
 	}
 	scales = map[string]float64{"": 1, "k": 1e3, "m": 1e6, "b": 1e9, "%": 0.01}
 	sizes  = map[string]float64{ // in bytes
-		"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12,
-		"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
+		"bit": 0.125, "byte": 1, "bytes": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "pb": 1e15, "eb": 1e18,
+		"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40, "pib": 1 << 50, "eib": 1 << 60,
+	}
+)
+
+// What one of a unit is worth: of a duration in milliseconds, of a size in bytes.
+var (
+	durationUnits = map[string]float64{
+		"nanosecond": 1e-6, "microsecond": 1e-3, millisecond: 1, second: 1e3, "minute": 6e4, "hour": 3.6e6, "day": 8.64e7, "week": 6.048e8,
+	}
+	sizeUnits = map[string]float64{
+		"bit": 0.125, "byte": 1, "kilobyte": 1e3, "megabyte": 1e6, "gigabyte": 1e9, "terabyte": 1e12, "petabyte": 1e15, "exabyte": 1e18,
+		"kibibyte": 1 << 10, "mebibyte": 1 << 20, "gibibyte": 1 << 30, "tebibyte": 1 << 40, "pebibyte": 1 << 50, "exbibyte": 1 << 60,
 	}
 )
 
@@ -82,20 +93,39 @@ func (v value) quantity(c column) (float64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	factors := []map[string]float64{scales, durations, sizes}
-	if c.typ == Duration {
-		factors = []map[string]float64{{"": 1}, durations}
-	}
 	suffix := strings.ToLower(m[2])
-	for _, table := range factors {
-		f, ok := table[suffix]
-		if !ok {
-			continue
+	if suffix == "" {
+		return n, true
+	}
+	f, ok := factor(suffix, c)
+	return n * f, ok
+}
+
+// factor is what a suffix stands for in the unit of c.
+func factor(suffix string, c column) (f float64, ok bool) {
+	if c.unit == "percent" && suffix == "%" {
+		return 1, true
+	}
+	if unit := sizeUnits[c.unit]; unit != 0 {
+		if suffix == "b" { // bytes, not billions
+			return 1 / unit, true
 		}
-		if c.unit == second && suffix != "" {
-			f /= 1e3
+		if f, ok = sizes[suffix]; ok {
+			return f / unit, true
 		}
-		return n * f, true
+	}
+	if c.typ == Duration {
+		unit := durationUnits[c.unit]
+		if unit == 0 {
+			unit = 1
+		}
+		f, ok = durations[suffix]
+		return f / unit, ok
+	}
+	for _, table := range []map[string]float64{scales, durations, sizes} {
+		if f, ok = table[suffix]; ok {
+			return f, true
+		}
 	}
 	return 0, false
 }

@@ -37,6 +37,9 @@ func TestValue_Quantity(t *testing.T) {
 		anything = column{}
 		millis   = column{typ: Duration, unit: millisecond}
 		seconds  = column{typ: Duration, unit: second}
+		nanos    = column{typ: Duration, unit: "nanosecond"}
+		bytes    = column{typ: Number, unit: "byte"}
+		percents = column{typ: Number, unit: "percent"}
 	)
 	tests := []struct {
 		why    string
@@ -58,6 +61,13 @@ func TestValue_Quantity(t *testing.T) {
 		{"a size", "1kib", anything, 1024, true},
 		{"a bare number has the column's unit", "3", seconds, 3, true},
 		{"a duration is converted to it", "2min", seconds, 120, true},
+		{"whatever the unit", "1ms", nanos, 1e6, true},
+		{"bytes", "1.5kb", bytes, 1500, true},
+		{"b is bytes where a size is wanted", "3b", bytes, 3, true},
+		{"and a thousand may be one", "2k", bytes, 2000, true},
+		{"bytes in words", "12bytes", anything, 12, true},
+		{"large sizes", "1pib", anything, 1 << 50, true},
+		{"a percentage of what is counted in percent", "5%", percents, 5, true},
 		{"a size is no duration", "1mb", millis, 0, false},
 		{"an unknown suffix", "5x", anything, 0, false},
 		{"text", "abc", anything, 0, false},
