@@ -51,7 +51,7 @@ func (b *batch) ingest(env *payload.Envelope) (string, error) {
 }
 
 // kept are the types that are stored.
-var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "check_in": true, "feedback": true, "user_report": true, "attachment": true}
+var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "trace_metric": true, "check_in": true, "feedback": true, "user_report": true, "attachment": true}
 
 // item stores an item and returns the id of what is an event.
 func (b *batch) item(envelopeID string, item payload.Item) (id string, err error) {
@@ -78,6 +78,8 @@ func (b *batch) item(envelopeID string, item payload.Item) (id string, err error
 		return "", b.spans(item.Payload)
 	case "log":
 		return "", b.logs(item.Payload)
+	case "trace_metric":
+		return "", b.metrics(item.Payload)
 	case "attachment":
 		return "", b.attach(envelopeID, item)
 	case "user_report":
@@ -147,8 +149,7 @@ func (b *batch) transaction(id string, ev payload.Object) error {
 }
 
 func (b *batch) insertSpan(sp payload.Span, event string) error {
-	sp.Attrs.Set("environment", cmp.Or(payload.Text(b.Trace["environment"]), "production"))
-	sp.Attrs.Set("release", payload.Text(b.Trace["release"]))
+	b.inherit(sp.Attrs)
 	return b.insert(item{kind: "span", event: event, trace: sp.Trace, span: sp.ID, ts: seconds(sp.Start), attrs: sp.Attrs})
 }
 
@@ -181,16 +182,13 @@ func (b *batch) logs(raw []byte) error {
 	if err != nil {
 		return &badPayload{err}
 	}
-	// The ids are made of what was sent, so that the seed is the same each time.
-	sum := sha256.Sum256(append([]byte(strconv.FormatInt(b.project.id, 10)+" "), raw...))
+	id := b.itemIDs(raw)
 	for i, o := range list {
 		o["attributes"] = payload.Unwrap(payload.AsObject(o["attributes"]))
 		payload.Scrub(o)
 		a := payload.LogAttrs(o)
-		a.Set("environment", cmp.Or(payload.Text(b.Trace["environment"]), "production"))
-		a.Set("release", payload.Text(b.Trace["release"]))
-		id := sha256.Sum256(append(sum[:], strconv.Itoa(i)...))
-		row := item{kind: "log", event: hex.EncodeToString(id[:16]), ts: seconds(payload.EventTime(o["timestamp"], b.Received)), attrs: a,
+		b.inherit(a)
+		row := item{kind: "log", event: id(i), ts: seconds(payload.EventTime(o["timestamp"], b.Received)), attrs: a,
 			trace: payload.HexID(o["trace_id"], 32), span: cmp.Or(payload.HexID(o["span_id"], 16), payload.HexID(a["trace.parent_span"], 16))}
 		a.Set("sentry.item_id", row.event)
 		if err := b.insert(row); err != nil {
@@ -198,6 +196,22 @@ func (b *batch) logs(raw []byte) error {
 		}
 	}
 	return nil
+}
+
+// itemIDs gives each item of a container an id. The ids are made of what was
+// sent, so that the seed is the same each time.
+func (b *batch) itemIDs(raw []byte) func(i int) string {
+	sum := sha256.Sum256(append([]byte(strconv.FormatInt(b.project.id, 10)+" "), raw...))
+	return func(i int) string {
+		id := sha256.Sum256(append(sum[:], strconv.Itoa(i)...))
+		return hex.EncodeToString(id[:16])
+	}
+}
+
+// inherit sets what an item of a container has from the envelope alone.
+func (b *batch) inherit(a payload.Attrs) {
+	a.Set("environment", cmp.Or(payload.Text(b.Trace["environment"]), "production"))
+	a.Set("release", payload.Text(b.Trace["release"]))
 }
 
 // item is a row of telemetry.

@@ -102,11 +102,26 @@ var logs = &dataset{
 	},
 }
 
+var metrics = &dataset{
+	name: "tracemetrics", kind: "metric",
+	text: []string{"metric.name"},
+	columns: map[string]column{
+		"id":                {expr: "it.event_id", typ: String, hex: true, indexed: true},
+		"sentry.item_id":    {expr: "it.event_id", typ: String, hex: true, indexed: true},
+		"metric.name":       {typ: String},
+		"metric.type":       {typ: String},
+		"metric.unit":       {typ: String},
+		"value":             {expr: metricValue, typ: Number},
+		"timestamp_precise": {expr: "CAST(it.ts * 1000000 AS INTEGER) * 1000", typ: Integer}, // nanoseconds, as far as a stored time tells them
+	},
+}
+
 var datasets = map[string]*dataset{
 	"errors": errorEvents, "discover": errorEvents,
 	"issuePlatform": feedback,
 	"spans":         spans,
 	"logs":          logs, "ourlogs": logs,
+	"tracemetrics": metrics,
 }
 
 func findDataset(name string) (*dataset, error) {

@@ -21,6 +21,7 @@ type Env struct {
 type Cond struct {
 	where, having fragment
 	keys          []string
+	metrics       []fragment // each true for the rows of a metric that a function is about
 }
 
 // SQL is the condition for WHERE.
@@ -47,13 +48,13 @@ func ParseEvents(datasetName, q string, env Env) (*Cond, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := compiler{env, d}
+	out := &Cond{keys: tree.keys()}
+	c := compiler{env, d, &out.metrics}
 	where, err := plain.fold(c.event)
 	if err != nil {
 		return nil, err
 	}
-	having, err := aggregate.fold(c.aggregate)
-	if err != nil {
+	if out.having, err = aggregate.fold(c.aggregate); err != nil {
 		return nil, err
 	}
 	// A sum cannot use an index. SQLite would take the one on kind and project,
@@ -63,8 +64,8 @@ func ParseEvents(datasetName, q string, env Env) (*Cond, error) {
 		sum = "+"
 	}
 	kind := raw(sum+"it.kind = ?", d.kind)
-	where = join(" AND ", append([]fragment{kind, c.projects(sum + "it.project")}, append(c.scope(), where)...))
-	return &Cond{where, having, tree.keys()}, nil
+	out.where = join(" AND ", append([]fragment{kind, c.projects(sum + "it.project")}, append(c.scope(), where)...))
+	return out, nil
 }
 
 // selective tells whether a term finds its rows by an index of their own.
@@ -77,8 +78,9 @@ func (c compiler) selective(n node) bool {
 }
 
 type compiler struct {
-	env  Env
-	data *dataset
+	env     Env
+	data    *dataset
+	metrics *[]fragment // collects those of Cond; may be nil
 }
 
 // projects takes the ids as one JSON array: there may be more than SQLite has

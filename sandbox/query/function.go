@@ -13,6 +13,7 @@ type function struct {
 	args     int  // how many there must be
 	optional bool // the one argument may be left out
 	measured bool // the field is taken as a number
+	weighed  bool // of metrics alone: the field is the value, taken as how often they happened
 	sql      string
 	typ      Type // Any: that of the field
 	unit     string
@@ -44,10 +45,20 @@ var functions = map[string]function{
 	"epm":           {sql: "count(*) * 60.0 / %q", typ: Rate, unit: "1/minute"},
 	"failure_count": {sql: "count(*) FILTER (WHERE " + failed + ")", typ: Integer},
 	"failure_rate":  {sql: "avg(" + failed + ")", typ: Percentage},
+	"per_second":    {args: 1, weighed: true, sql: "total(%f) / %q", typ: Rate, unit: "1/second"},
+	"per_minute":    {args: 1, weighed: true, sql: "total(%f) * 60.0 / %q", typ: Rate, unit: "1/minute"},
 }
 
 func percentile(q string) function {
 	return function{args: 1, optional: true, measured: true, sql: "rh_percentile(%f, " + q + ")"}
+}
+
+// has tells whether the function means something in the dataset.
+func (d *dataset) has(f function) bool { return !f.weighed || d == metrics }
+
+func (d *dataset) functions() []string {
+	names := slices.Sorted(maps.Keys(functions))
+	return slices.DeleteFunc(names, func(name string) bool { return !d.has(functions[name]) })
 }
 
 // conditions are the operators of count_if.
@@ -77,11 +88,13 @@ func (k key) String() string {
 // that the fragment, which is the same SQL, binds.
 func (c compiler) call(text string, call *call) (column, fragment, error) {
 	f, ok := functions[call.name]
-	if !ok {
-		names := slices.Sorted(maps.Keys(functions))
-		return column{}, fragment{}, invalid("field", text, "there is no such function; there are %s", strings.Join(names, ", "))
+	if !ok || !c.data.has(f) {
+		return column{}, fragment{}, invalid("field", text, "there is no such function; there are %s", strings.Join(c.data.functions(), ", "))
 	}
 	args := call.args
+	if c.data == metrics && len(args) == metricArgs {
+		return c.metricCall(text, call.name, f, args)
+	}
 	if len(args) == 0 && f.optional && f.measured && c.data.duration != "" {
 		args = []string{c.data.duration}
 	}
@@ -97,11 +110,16 @@ func (c compiler) call(text string, call *call) (column, fragment, error) {
 	if f.typ == Any {
 		out.typ, out.unit = field.typ, field.unit
 	}
-	if f.measured && out.typ != Duration && out.typ != Date {
+	if f.measured && f.typ == Any && out.typ != Duration && out.typ != Date {
 		out.typ = Number
 	}
-	out.expr = strings.NewReplacer("%f", x, "%q", bound.sql).Replace(f.sql)
+	out.expr = f.fill(x, bound.sql)
 	return out, fragment{out.expr, bound.args}, nil
+}
+
+// fill puts the field and the second argument into the function's SQL.
+func (f function) fill(field, second string) string {
+	return strings.NewReplacer("%f", field, "%q", second).Replace(f.sql)
 }
 
 // argument finds the field that a function is of, and the SQL for it.
@@ -120,7 +138,12 @@ func (c compiler) argument(text string, f function, args []string) (field column
 		return field, "", invalid("field", text, "%q is not a field: %s", cut(args[0]), badName)
 	}
 	field = c.data.column(k)
-	if f.measured {
+	switch {
+	case f.weighed && k.name != "value":
+		return field, "", invalid("field", text, "of a metric there is only the value")
+	case f.weighed:
+		return field, weight, nil
+	case f.measured:
 		return field, field.measure(), nil
 	}
 	return field, field.scalar(), nil
@@ -137,7 +160,7 @@ func (c compiler) second(text, name string, args []string, field column) (fragme
 		return raw("?", q), nil
 	case "count_if":
 		return c.countIf(text, args, field)
-	case "eps", "epm":
+	case "eps", "epm", "per_second", "per_minute":
 		return raw("?", c.rangeSeconds()), nil
 	}
 	return fragment{}, nil

@@ -45,7 +45,7 @@ func FuzzQuery(f *testing.F) {
 			where, args := cond.SQL()
 			explain(t, db, "SELECT i.id FROM issue i JOIN project p ON p.id = i.project WHERE "+where, args)
 		}
-		for _, dataset := range []string{"errors", "spans", "logs"} {
+		for _, dataset := range []string{"errors", "spans", "logs", "tracemetrics"} {
 			plan, err := Compile(Select{Dataset: dataset, Fields: []string{"timestamp", "project"}, Query: q, Env: env})
 			if !refused(t, err) {
 				explain(t, db, plan.SQL, plan.Args)
@@ -59,12 +59,13 @@ func FuzzField(f *testing.F) {
 	for _, field := range []string{
 		"id", "issue", "tags[a,number]", `flags["x"]`, "count()", "count_if(a,greater,1.5)", `count_if(message,notEquals,"(*,")`,
 		"percentile(span.duration,0.5)", "p95()", "epm()", "any(error.type)", "max(timestamp)", "sum(http.url)", "equation|1",
+		"sum(value,orders.placed,counter,-)", "per_second(value,latency,distribution,second)", "per_minute(value)",
 	} {
 		f.Add(field, field)
 	}
 	db := newDatabase(f)
 	f.Fuzz(func(t *testing.T, field, sort string) {
-		for _, dataset := range []string{"errors", "spans", "logs"} {
+		for _, dataset := range []string{"errors", "spans", "logs", "tracemetrics"} {
 			plan, err := Compile(Select{Dataset: dataset, Fields: []string{field, "project"}, Sort: sort, Env: testEnv()})
 			if !refused(t, err) {
 				explain(t, db, plan.SQL, plan.Args)

@@ -107,7 +107,7 @@ func ParseIssues(q string, env Env) (*Cond, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := compiler{env, errorEvents}
+	c := compiler{env: env, data: errorEvents}
 	f, err := c.issues(tree)
 	if err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func ParseIssues(q string, env Env) (*Cond, error) {
 	if len(env.Environments) > 0 {
 		all = append(all, c.anEvent(raw("1")))
 	}
-	return &Cond{join(" AND ", append(all, f)), raw("1"), tree.keys()}, nil
+	return &Cond{where: join(" AND ", append(all, f)), having: raw("1"), keys: tree.keys()}, nil
 }
 
 func (c compiler) issues(n node) (fragment, error) {

@@ -96,6 +96,14 @@ func fill(t testing.TB, db *sql.DB) {
 	item(13, "span", 1, nil, "", trace1, "b3", 2*time.Hour, `{"span.op":"http.server","span.description":"GET /orders","span.duration":"1500","span.status":"internal_error","is_transaction":true,"transaction":"GET /orders"}`)
 	item(21, "log", 1, nil, "l1", trace1, "", time.Hour, `{"log.body":"coupon list empty","severity":"warn","severity_number":13}`)
 	item(22, "log", 1, nil, "l2", trace1, "", time.Hour, `{"message":"coupon used","severity":"info","severity_number":9}`)
+	metric := func(id int, age time.Duration, attrs string) {
+		item(id, "metric", 1, nil, "", trace1, "b1", age, attrs)
+	}
+	metric(31, time.Hour, `{"metric.name":"orders.placed","metric.type":"counter","value":3,"region":"eu"}`)
+	metric(32, 2*time.Hour, `{"metric.name":"orders.placed","metric.type":"counter","value":4,"region":"us"}`)
+	metric(33, time.Hour, `{"metric.name":"checkout.latency","metric.type":"distribution","metric.unit":"second","value":1.5,"region":"eu"}`)
+	metric(34, time.Hour, `{"metric.name":"checkout.latency","metric.type":"distribution","metric.unit":"second","value":0.5,"region":"eu"}`)
+	metric(35, time.Hour, `{"metric.name":"queue.depth","metric.type":"gauge","value":7,"region":"ap"}`)
 }
 
 // ids runs a query for one column of ids.

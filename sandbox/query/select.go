@@ -61,6 +61,9 @@ func (c Column) Value(v any) any {
 			return x != 0
 		}
 	case float64:
+		if math.IsInf(x, 0) || math.IsNaN(x) { // which JSON has no number for
+			return nil
+		}
 		if c.Type == Date {
 			return time.UnixMilli(int64(math.Round(x * 1e3))).UTC().Format("2006-01-02T15:04:05.000Z")
 		}
@@ -146,7 +149,7 @@ func Compile(s Select) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := compiler{s.Env, datasets[s.Dataset]}
+	c := compiler{s.Env, datasets[s.Dataset], &cond.metrics}
 	fields, err := c.fields(s.Fields)
 	if err != nil {
 		return nil, err
@@ -172,7 +175,12 @@ func Compile(s Select) (*Plan, error) {
 			groups = append(groups, fmt.Sprint(i+1))
 		}
 	}
-	add(" FROM item it JOIN project p ON p.id = it.project WHERE ", cond.where)
+	// A group without any of the metrics asked for would be a row of nulls.
+	where := cond.where
+	if len(cond.metrics) > 0 {
+		where = join(" AND ", []fragment{where, join(" OR ", cond.metrics)})
+	}
+	add(" FROM item it JOIN project p ON p.id = it.project WHERE ", where)
 	if grouped && len(groups) > 0 {
 		add(" GROUP BY ", raw(strings.Join(groups, ", ")))
 	}
