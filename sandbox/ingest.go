@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -18,13 +17,16 @@ import (
 // maxItem bounds what is decoded at once: JSON grows several times in memory.
 const maxItem = 5 << 20
 
-// batch is one envelope on its way into the database, within one transaction.
+// batch is one envelope on its way into the database. It is read first, which
+// may go on beside other batches, and then stored, within one transaction.
 type batch struct {
 	payload.Arrival
 	ctx     context.Context
-	tx      *sql.Tx
+	tx      querier // nil while the envelope is read
 	project project
-	stored  int64 // items
+	stored  int64          // items
+	answer  string         // the id to answer with
+	steps   []func() error // of storing what is read
 
 	maxAttached int64 // bytes that the project keeps
 }
@@ -36,50 +38,103 @@ func (e *badPayload) Error() string { return e.err.Error() }
 func (e *badPayload) Unwrap() error { return e.err }
 
 // ingest stores an envelope and returns the id to answer with: the envelope's,
-// or else that of its first event. Types that are not kept are accepted and
-// dropped, as SDKs expect.
+// or else that of its first event.
 func (b *batch) ingest(env *payload.Envelope) (string, error) {
-	answer := env.EventID
-	for i, item := range env.Items {
-		id, err := b.item(env.EventID, item)
-		if err != nil {
-			return "", fmt.Errorf("item %d (%s): %w", i+1, payload.Clip(item.Kind, 50), err)
-		}
-		answer = cmp.Or(answer, id)
+	if err := b.read(env); err != nil {
+		return "", err
 	}
-	return cmp.Or(answer, randomHex(16)), nil
+	return b.store()
+}
+
+// read does what needs no database, and leaves the rest to store. Types that are
+// not kept are accepted and dropped, as SDKs expect.
+func (b *batch) read(env *payload.Envelope) error {
+	b.answer = env.EventID
+	for i, item := range env.Items {
+		failed := func(err error) error {
+			return fmt.Errorf("item %d (%s): %w", i+1, payload.Clip(item.Kind, 50), err)
+		}
+		if len(item.Payload) > maxItem && kept[item.Kind] {
+			return failed(refuse(http.StatusRequestEntityTooLarge, "the %s item is larger than %d bytes", item.Kind, maxItem))
+		}
+		done, err := b.telemetry(env.EventID, item)
+		if err != nil {
+			return failed(err)
+		}
+		if done || !kept[item.Kind] {
+			continue
+		}
+		err = b.do(func() error {
+			id, err := b.item(env.EventID, item)
+			if err != nil {
+				return failed(err)
+			}
+			b.answer = cmp.Or(b.answer, id)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do runs what needs the database: now, or once there is a transaction.
+func (b *batch) do(step func() error) error {
+	if b.tx == nil {
+		b.steps = append(b.steps, step)
+		return nil
+	}
+	return step()
+}
+
+// store does what was left to do, and returns the id to answer with.
+func (b *batch) store() (string, error) {
+	for _, step := range b.steps {
+		if err := step(); err != nil {
+			return "", err
+		}
+	}
+	return cmp.Or(b.answer, randomHex(16)), nil
 }
 
 // kept are the types that are stored.
 var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "trace_metric": true, "check_in": true, "feedback": true, "user_report": true, "attachment": true}
 
-// item stores an item and returns the id of what is an event.
-func (b *batch) item(envelopeID string, item payload.Item) (id string, err error) {
-	if len(item.Payload) > maxItem && kept[item.Kind] {
-		return "", refuse(http.StatusRequestEntityTooLarge, "the %s item is larger than %d bytes", item.Kind, maxItem)
-	}
+// telemetry reads the types that come in masses. What they have to do in the
+// database goes through do; done is false for any other type.
+func (b *batch) telemetry(envelopeID string, item payload.Item) (done bool, err error) {
 	switch item.Kind {
-	case "event", "transaction", "feedback":
-		ev, err := payload.ParseObject(item.Payload)
+	case "event", "transaction":
+		id, ev, err := readEvent(envelopeID, item.Payload)
 		if err != nil {
-			return "", &badPayload{err}
+			return true, err
 		}
-		if id, err = idOf(ev, envelopeID); err != nil {
-			return "", &badPayload{err}
+		b.answer = cmp.Or(b.answer, id)
+		if item.Kind == "transaction" {
+			return true, b.transaction(id, ev)
 		}
-		switch item.Kind {
-		case "transaction":
-			return id, b.transaction(id, ev)
-		case "feedback":
-			return id, b.feedback(id, ev)
-		}
-		return id, b.event(id, ev)
+		return true, b.event(id, ev)
 	case "span":
-		return "", b.spans(item.Payload)
+		return true, b.spans(item.Payload)
 	case "log":
-		return "", b.logs(item.Payload)
+		return true, b.logs(item.Payload)
 	case "trace_metric":
-		return "", b.metrics(item.Payload)
+		return true, b.metrics(item.Payload)
+	}
+	return false, nil
+}
+
+// item stores an item of any other type, in the transaction, and returns the id
+// of what is an event.
+func (b *batch) item(envelopeID string, item payload.Item) (id string, err error) {
+	switch item.Kind {
+	case "feedback":
+		id, ev, err := readEvent(envelopeID, item.Payload)
+		if err != nil {
+			return "", err
+		}
+		return id, b.feedback(id, ev)
 	case "attachment":
 		return "", b.attach(envelopeID, item)
 	case "user_report":
@@ -93,6 +148,16 @@ func (b *batch) item(envelopeID string, item payload.Item) (id string, err error
 	return "", nil
 }
 
+func readEvent(envelopeID string, raw []byte) (id string, ev payload.Object, err error) {
+	if ev, err = payload.ParseObject(raw); err == nil {
+		id, err = idOf(ev, envelopeID)
+	}
+	if err != nil {
+		return "", nil, &badPayload{err}
+	}
+	return id, ev, nil
+}
+
 // idOf is what the event is known by: the envelope's id, or else its own.
 func idOf(ev payload.Object, envelopeID string) (string, error) {
 	if own := payload.Text(ev["event_id"]); envelopeID == "" && own != "" {
@@ -102,34 +167,41 @@ func idOf(ev payload.Object, envelopeID string) (string, error) {
 }
 
 func (b *batch) event(id string, ev payload.Object) error {
-	var known bool
-	err := b.tx.QueryRowContext(b.ctx, "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND project = ? AND issue IS NOT NULL)",
-		id, b.project.id).Scan(&known)
-	if err != nil || known { // SDKs send again what they think was lost
-		return err
-	}
 	payload.Prepare(ev, id, b.Arrival)
-	if err := b.release(payload.Text(ev["release"])); err != nil {
+	seen := sightingOf(ev)
+	trace := payload.AsObject(payload.At(ev, "contexts", "trace"))
+	it := item{kind: itemKind(ev), event: id, ts: seen.ts, attrs: payload.ErrorAttrs(ev), body: ev,
+		trace: cmp.Or(payload.HexID(trace["trace_id"], 32), payload.HexID(b.Trace["trace_id"], 32)), span: payload.HexID(trace["span_id"], 16)}
+	row, err := it.encode()
+	if err != nil {
 		return err
 	}
-	issueID, err := b.issue(ev)
-	if err != nil {
-		return fmt.Errorf("issue: %w", err)
-	}
-	trace := payload.AsObject(payload.At(ev, "contexts", "trace"))
-	row := item{kind: itemKind(ev), issue: issueID, event: id, ts: timestamp(ev), attrs: payload.ErrorAttrs(ev), body: ev,
-		trace: cmp.Or(payload.HexID(trace["trace_id"], 32), payload.HexID(b.Trace["trace_id"], 32)), span: payload.HexID(trace["span_id"], 16)}
-	return b.insert(row)
+	return b.do(func() error {
+		var known bool
+		err := b.tx.QueryRowContext(b.ctx, "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND event_id <> '' AND project = ? AND issue IS NOT NULL)",
+			id, b.project.id).Scan(&known)
+		if err != nil || known { // SDKs send again what they think was lost
+			return err
+		}
+		if err := b.release(seen.release); err != nil {
+			return err
+		}
+		if row.issue, err = b.sighted(seen); err != nil {
+			return fmt.Errorf("issue: %w", err)
+		}
+		return b.insertRow(row)
+	})
 }
 
 func (b *batch) transaction(id string, ev payload.Object) error {
 	payload.Prepare(ev, id, b.Arrival)
-	if err := b.release(payload.Text(ev["release"])); err != nil {
-		return err
-	}
 	spans := payload.TransactionSpans(ev, b.Received)
 	if len(spans) == 0 {
 		return &badPayload{errors.New("no trace_id or span_id in contexts.trace")}
+	}
+	release := payload.Text(ev["release"])
+	if err := b.do(func() error { return b.release(release) }); err != nil {
+		return err
 	}
 	root := spans[0]
 	row := item{kind: "transaction", event: id, trace: root.Trace, span: root.ID, ts: seconds(root.End), attrs: root.Attrs, body: ev}
@@ -224,22 +296,42 @@ type item struct {
 	body               payload.Object // may be nil
 }
 
-func (b *batch) insert(it item) error {
+// row is an item as it is stored.
+type row struct {
+	item
+	attrs string
+	body  []byte
+}
+
+func (it item) encode() (row, error) {
 	attrs, err := json.Marshal(it.attrs)
 	if err != nil {
-		return fmt.Errorf("encode attributes: %w", err)
+		return row{}, fmt.Errorf("encode attributes: %w", err)
 	}
-	var body []byte
+	r := row{item: it, attrs: string(attrs)}
 	if it.body != nil {
-		if body, err = json.Marshal(it.body); err != nil {
-			return fmt.Errorf("encode body: %w", err)
+		if r.body, err = json.Marshal(it.body); err != nil {
+			return row{}, fmt.Errorf("encode body: %w", err)
 		}
 	}
-	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO item(kind, project, issue, event_id, trace_id, span_id, ts, attrs, body)
-		VALUES (?, ?, nullif(?, 0), ?, ?, ?, ?, ?, ?)`,
-		it.kind, b.project.id, it.issue, it.event, it.trace, it.span, it.ts, string(attrs), body)
+	r.item.attrs, r.item.body = nil, nil // they are large, and a row may wait
+	return r, nil
+}
+
+func (b *batch) insert(it item) error {
+	r, err := it.encode()
 	if err != nil {
-		return fmt.Errorf("insert %s: %w", it.kind, err)
+		return err
+	}
+	return b.do(func() error { return b.insertRow(r) })
+}
+
+func (b *batch) insertRow(r row) error {
+	_, err := b.tx.ExecContext(b.ctx, `INSERT INTO item(kind, project, issue, event_id, trace_id, span_id, ts, attrs, body)
+		VALUES (?, ?, nullif(?, 0), ?, ?, ?, ?, ?, ?)`,
+		r.kind, b.project.id, r.issue, r.event, r.trace, r.span, r.ts, r.attrs, r.body)
+	if err != nil {
+		return fmt.Errorf("insert %s: %w", r.kind, err)
 	}
 	b.stored++
 	return nil
@@ -272,13 +364,12 @@ func (b *batch) release(version string) error {
 }
 
 // ingestEnvelope stores an envelope that arrived now, whole or not at all.
-func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *payload.Envelope, remote string) (id string, err error) {
-	b := &batch{Arrival: payload.Arrival{Received: s.now(), Remote: remote, Trace: env.Trace}, ctx: ctx, project: p, maxAttached: s.attached}
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		b.tx = tx
-		id, err = b.ingest(env)
-		return err
-	})
+func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *payload.Envelope, remote string) (string, error) {
+	b := &batch{Arrival: payload.Arrival{Received: s.now(), Remote: remote, Trace: env.Trace}, project: p, maxAttached: s.attached}
+	if err := b.read(env); err != nil {
+		return "", err
+	}
+	id, err := s.commit(ctx, b)
 	if err == nil {
 		s.arrive(ctx, b.stored)
 	}

@@ -58,37 +58,51 @@ func (i *issue) scan(scan func(...any) error) error {
 
 func scanIssue(rows *sql.Rows) (i issue, err error) { return i, i.scan(rows.Scan) }
 
-// issue finds or makes the issue of a prepared event, counts the event, and
-// lets it change the issue's state.
-func (b *batch) issue(ev payload.Object) (int64, error) {
-	g := payload.Group(ev)
+// sighting is what an event tells of its issue.
+type sighting struct {
+	grouping                                 payload.Grouping
+	title, culprit, kind, category, platform string
+	level, release, meta                     string
+	ts                                       float64
+}
+
+// sightingOf reads a prepared event.
+func sightingOf(ev payload.Object) sighting {
+	return sighting{
+		grouping: payload.Group(ev), title: payload.Title(ev), culprit: payload.Culprit(ev), kind: payload.EventType(ev), category: itemKind(ev),
+		platform: payload.Text(ev["platform"]), level: payload.Text(ev["level"]), release: payload.Text(ev["release"]), meta: metaJSON(ev), ts: timestamp(ev),
+	}
+}
+
+// sighted finds or makes the issue of an event, counts the event, and lets it
+// change the issue's state.
+func (b *batch) sighted(seen sighting) (int64, error) {
 	var is issue
-	row := b.tx.QueryRowContext(b.ctx, "SELECT "+issueFields+", 0, 0 FROM issue i WHERE i.project = ? AND i.hash = ?", b.project.id, g.Hash)
+	row := b.tx.QueryRowContext(b.ctx, "SELECT "+issueFields+", 0, 0 FROM issue i WHERE i.project = ? AND i.hash = ?", b.project.id, seen.grouping.Hash)
 	err := is.scan(row.Scan)
 	if errors.Is(err, sql.ErrNoRows) {
-		return b.newIssue(ev, g)
+		return b.newIssue(seen)
 	}
 	if err != nil {
 		return 0, err
 	}
-	return is.id, b.seenAgain(is, ev)
+	return is.id, b.seenAgain(is, seen)
 }
 
-func (b *batch) newIssue(ev payload.Object, g payload.Grouping) (int64, error) {
+func (b *batch) newIssue(seen sighting) (int64, error) {
 	var n int64
 	if err := b.tx.QueryRowContext(b.ctx, "UPDATE project SET shorts = shorts + 1 WHERE id = ? RETURNING shorts", b.project.id).Scan(&n); err != nil {
 		return 0, fmt.Errorf("short id: %w", err)
 	}
-	parts, err := json.Marshal(g.Parts)
+	parts, err := json.Marshal(seen.grouping.Parts)
 	if err != nil {
 		return 0, err
 	}
-	ts, level := timestamp(ev), payload.Text(ev["level"])
 	res, err := b.tx.ExecContext(b.ctx, `INSERT INTO issue(project, short, hash, parts, title, culprit, type, category, issue_type, level, platform,
 			status, substatus, meta, first_seen, last_seen, count, first_release, priority)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?, ?, 'unresolved', 'new', ?, ?, ?, 1, ?, ?)`,
-		b.project.id, shortID(b.project.slug, n), g.Hash, parts, payload.Title(ev), payload.Culprit(ev), payload.EventType(ev), itemKind(ev), level, payload.Text(ev["platform"]),
-		metaJSON(ev), ts, ts, payload.Text(ev["release"]), priority(level))
+		b.project.id, shortID(b.project.slug, n), seen.grouping.Hash, parts, seen.title, seen.culprit, seen.kind, seen.category, seen.level, seen.platform,
+		seen.meta, seen.ts, seen.ts, seen.release, priority(seen.level))
 	if err != nil {
 		return 0, err
 	}
@@ -140,38 +154,36 @@ func metaJSON(ev payload.Object) string {
 }
 
 // seenAgain counts one more event. The newest event gives the issue its title.
-func (b *batch) seenAgain(is issue, ev payload.Object) error {
-	ts := timestamp(ev)
+func (b *batch) seenAgain(is issue, seen sighting) error {
 	_, err := b.tx.ExecContext(b.ctx, `UPDATE issue SET count = count + 1, first_seen = min(first_seen, ?1), last_seen = max(last_seen, ?1),
-			first_release = iif(first_release = '', ?2, first_release) WHERE id = ?3`, ts, payload.Text(ev["release"]), is.id)
+			first_release = iif(first_release = '', ?2, first_release) WHERE id = ?3`, seen.ts, seen.release, is.id)
 	if err != nil {
 		return err
 	}
-	if ts >= is.last {
+	if seen.ts >= is.last {
 		_, err = b.tx.ExecContext(b.ctx, "UPDATE issue SET title = ?, culprit = ?, level = ?, meta = ? WHERE id = ?",
-			payload.Title(ev), payload.Culprit(ev), payload.Text(ev["level"]), metaJSON(ev), is.id)
+			seen.title, seen.culprit, seen.level, seen.meta, is.id)
 		if err != nil {
 			return err
 		}
 	}
 	switch {
-	case is.status == resolved && regresses(is, ev):
-		return b.regress(is, ts)
+	case is.status == resolved && regresses(is, seen):
+		return b.regress(is, seen.ts)
 	case is.status == ignored:
-		return b.endIgnore(is, ts)
+		return b.endIgnore(is, seen.ts)
 	}
 	return nil
 }
 
 // regresses tells whether an event brings a resolved issue back: not one that
 // happened before, and not one of the release that still has the fault.
-func regresses(is issue, ev payload.Object) bool {
-	if at, ok := payload.Number(is.details["_at"]); ok && timestamp(ev) <= at {
+func regresses(is issue, seen sighting) bool {
+	if at, ok := payload.Number(is.details["_at"]); ok && seen.ts <= at {
 		return false
 	}
 	if is.details["inNextRelease"] == true {
-		release := payload.Text(ev["release"])
-		return release != "" && release != payload.Text(is.details["_release"])
+		return seen.release != "" && seen.release != payload.Text(is.details["_release"])
 	}
 	return true
 }

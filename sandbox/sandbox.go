@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -45,7 +44,9 @@ type Sandbox struct {
 	retained atomic.Int64 // Unix nanoseconds when old items were last deleted
 	arrived  atomic.Int64 // items since then
 
-	mu sync.Mutex // one write transaction at a time
+	writing    chan struct{} // full while there is a write transaction
+	waiting    line          // of batches for the next one
+	statements statements    // guarded by writing
 }
 
 // New opens the database, creates or migrates its tables, and seeds it when it
@@ -54,7 +55,7 @@ type Sandbox struct {
 // stays as it is, and the log says so. A file that is damaged, newer than this
 // program, or not a sandbox at all is refused and left as it is.
 func New(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving), keep: keepCount, attached: maxAttached, age: o.Age, control: o.Control}
+	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving), writing: make(chan struct{}, 1), keep: keepCount, attached: maxAttached, age: o.Age, control: o.Control}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -227,8 +227,20 @@ func (s *Sandbox) read() *sql.DB { return s.readers }
 // write runs f in the one write transaction there may be. f must not call
 // read: in memory, a reader waits for the writer.
 func (s *Sandbox) write(ctx context.Context, f func(*sql.Tx) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	select {
+	case s.writing <- struct{}{}:
+		defer func() { <-s.writing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.transact(ctx, f)
+}
+
+// transact is write for who holds writing.
+func (s *Sandbox) transact(ctx context.Context, f func(*sql.Tx) error) error {
+	if err := s.statements.prepare(ctx, s.writer); err != nil {
+		return err
+	}
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
