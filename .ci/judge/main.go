@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"os/signal"
@@ -64,7 +65,7 @@ type judge struct {
 func (j *judge) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	sb, err := sandbox.New(ctx, sandbox.Options{})
+	sb, err := sandbox.New(ctx, sandbox.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err != nil {
 		return err
 	}
@@ -132,10 +133,11 @@ func (j *judge) hear(ctx context.Context) error {
 			r.add(c, j.call(ctx, c))
 		}
 	}
-	r.write(j.out, known, j.log.refused())
+	r.write(j.out, j.log.refused())
 	if j.only != "" {
 		return nil
 	}
+	r.writeMissing(j.out, known)
 	return r.verdict()
 }
 

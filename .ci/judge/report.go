@@ -36,7 +36,7 @@ func (r *report) good() (n int) {
 }
 
 // write prints the table, and below it what needs a look.
-func (r *report) write(out io.Writer, known map[string]bool, refused []wrongStatus) {
+func (r *report) write(out io.Writer, refused []wrongStatus) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\nTOOL\tABOUT\tRESULT\tMS")
 	for _, one := range r.rows {
@@ -47,19 +47,23 @@ func (r *report) write(out io.Writer, known map[string]bool, refused []wrongStat
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", one.call.tool, one.call.about, result, one.answer.took.Milliseconds())
 	}
 	w.Flush()
-	r.section(out, "errors", func(yield func(string)) {
+	section(out, "errors", func(yield func(string)) {
 		for _, one := range r.rows {
 			if one.answer.wrong != "" {
 				yield(fmt.Sprintf("%s %s: %.400s", one.call.tool, one.call.about, one.answer.wrong))
 			}
 		}
 	})
-	r.section(out, "requests that the sandbox refused", func(yield func(string)) {
+	section(out, "requests that the sandbox refused", func(yield func(string)) {
 		for _, one := range refused {
 			yield(fmt.Sprintf("%d × %s", one.times, one.what))
 		}
 	})
-	r.section(out, "tools not called", func(yield func(string)) {
+}
+
+// writeMissing prints which of the known tools were not called.
+func (r *report) writeMissing(out io.Writer, known map[string]bool) {
+	section(out, "tools not called", func(yield func(string)) {
 		for _, name := range slices.Sorted(maps.Keys(known)) {
 			if !r.called(name) {
 				yield(strings.TrimSuffix(name+": "+leftOut[name], ": "))
@@ -68,7 +72,7 @@ func (r *report) write(out io.Writer, known map[string]bool, refused []wrongStat
 	})
 }
 
-func (r *report) section(out io.Writer, title string, each func(func(string))) {
+func section(out io.Writer, title string, each func(func(string))) {
 	var lines []string
 	each(func(line string) { lines = append(lines, line) })
 	fmt.Fprintf(out, "\n%s: %d\n", title, len(lines))
