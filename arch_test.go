@@ -42,6 +42,7 @@ var testImports = map[string][]string{
 var confined = map[string][]string{
 	"github.com/asynkron/protoactor-go": {"actors"},
 	"github.com/gorilla/mux":            {"router"},
+	"github.com/jackc/pgx":              {"oauth"},
 	"github.com/mark3labs/mcp-go":       {"actors", "tools", "cmd/roundhouse"},
 	"golang.org/x/oauth2":               {"oauth", "cmd/roundhouse"},
 	"modernc.org/sqlite":                {"oauth", "sandbox", "sandbox/query"},

@@ -57,13 +57,29 @@ func (s *SQLStore) Close() error {
 	return errors.Join(errs...)
 }
 
-func (s *SQLStore) prepare(ctx context.Context, dialect goose.Dialect) error {
-	if err := migrate(ctx, dialect, s.write); err != nil {
-		return err
+// compile checks that every table is as the statements want it, which the
+// migrations alone do not tell of a database that somebody has repaired.
+func (s *SQLStore) compile(ctx context.Context) error {
+	for _, columns := range tableColumns {
+		rows, err := s.read.QueryContext(ctx, `SELECT `+columns+` WHERE FALSE`)
+		if err != nil {
+			return fmt.Errorf("damaged; restore it from a backup: %w", err)
+		}
+		if err := rows.Close(); err != nil {
+			return err
+		}
 	}
 	var err error
 	s.token, err = s.read.PrepareContext(ctx, selectToken)
 	return err
+}
+
+// tableColumns are the tables and what statements read of them.
+var tableColumns = []string{
+	`id, name, redirect_uris, auth_method, secret_hash, created_at, expires_at FROM clients`,
+	`key, kind, data, created_at, expires_at, taken FROM tickets`,
+	grantColumns + ` FROM grants`,
+	`hash, grant_id, resource, scopes, created_at, expires_at FROM access_tokens`,
 }
 
 // migrate brings the schema up to date, and refuses one that is ahead of it.

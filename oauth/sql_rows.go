@@ -279,6 +279,8 @@ func (s *SQLStore) Purge(ctx context.Context, now time.Time) (int, error) {
 	var total int64
 	err := s.change(ctx, "purge", func(tx *sql.Tx) error {
 		total = 0
+		// The order in which Issue and Revoke touch the tables: another would
+		// have the server end one of two that wait for each other.
 		if err := s.hold(ctx, tx, lockClients, true); err != nil {
 			return err
 		}
@@ -288,12 +290,12 @@ func (s *SQLStore) Purge(ctx context.Context, now time.Time) (int, error) {
 		}{
 			{`DELETE FROM tickets WHERE key IN (SELECT key FROM tickets WHERE expires_at < ? AND taken = 0 LIMIT ?)`, now},
 			{`DELETE FROM tickets WHERE key IN (SELECT key FROM tickets WHERE expires_at < ? LIMIT ?)`, now.Add(-TicketMemory)},
-			{`DELETE FROM access_tokens WHERE hash IN (SELECT hash FROM access_tokens WHERE expires_at < ? LIMIT ?)`, now},
 			{`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at < ? LIMIT ?)`, now},
 			{`DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at < ? LIMIT ?)`, now},
 			{`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE happened_at < ? LIMIT ?)`, now.Add(-EventMemory)},
 			{`DELETE FROM clients WHERE id IN (SELECT id FROM clients WHERE expires_at < ?
 				AND NOT EXISTS (SELECT 1 FROM grants WHERE client_id = clients.id) LIMIT ?)`, now},
+			{`DELETE FROM access_tokens WHERE hash IN (SELECT hash FROM access_tokens WHERE expires_at < ? LIMIT ?)`, now},
 		} {
 			res, err := tx.ExecContext(ctx, p.query, millis(p.until), purgeBatch)
 			if err != nil {

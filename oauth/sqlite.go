@@ -51,7 +51,10 @@ func openSQLite(ctx context.Context, path string) (*SQLStore, error) {
 	if err := checkSQLite(ctx, s.write); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if err := s.prepare(ctx, goose.DialectSQLite3); err != nil {
+	if err := migrate(ctx, goose.DialectSQLite3, s.write); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if err := s.compile(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -2,8 +2,6 @@ package oauth_test
 
 import (
 	"bytes"
-	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -17,19 +15,14 @@ import (
 )
 
 func TestSQLiteStore(t *testing.T) {
-	oauthtest.TestStore(t, func(t *testing.T) oauth.Store {
-		return openStore(t, filepath.Join(t.TempDir(), "store.db"))
-	})
+	oauthtest.TestStore(t, func(t *testing.T) oauth.Store { return openStore(t, newFile(t)) })
 }
 
-func openStore(t testing.TB, path string) *oauth.SQLStore {
-	t.Helper()
-	s, err := oauth.OpenSQLite(context.Background(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
+func TestSQLiteStore_shared(t *testing.T) {
+	oauthtest.TestShared(t, func(t *testing.T) [2]oauth.Store {
+		path := newFile(t)
+		return [2]oauth.Store{openStore(t, path), openStore(t, path)}
+	})
 }
 
 func TestOpenSQLite_isPrivate(t *testing.T) {
@@ -85,7 +78,7 @@ func TestOpenSQLite_refuses(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "store.db")
+			path := newFile(t)
 			tt.spoil(t, path)
 			_, err := oauth.OpenSQLite(t.Context(), path)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
@@ -102,20 +95,8 @@ func write(t *testing.T, path string, b []byte) {
 	}
 }
 
-func execute(t *testing.T, path, query string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec("PRAGMA busy_timeout = 5000; " + query); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestSQLiteStore_isBounded(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
+	path := newFile(t)
 	s := openStore(t, path)
 	// Too many to put one by one. The rows are as old as their number is low.
 	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20500)
@@ -155,7 +136,7 @@ func TestSQLiteStore_isBounded(t *testing.T) {
 
 // The look at what is too much is rare, but comes.
 func TestSQLiteStore_staysBounded(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
+	path := newFile(t)
 	s := openStore(t, path)
 	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
 		INSERT INTO tickets (key, kind, data, created_at, expires_at) SELECT 'k' || i, 'login', 'd', i, 9e15 FROM n`)
@@ -179,24 +160,10 @@ func TestSQLiteStore_staysBounded(t *testing.T) {
 	}
 }
 
-func count(t *testing.T, path, query string) int {
-	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	var n int
-	if err := db.QueryRow(query).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // What has expired is for the caller's clock to say, which may be far behind
 // the machine's.
 func TestOpenSQLite_purgesNothing(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
+	path := newFile(t)
 	s := openStore(t, path)
 	old := time.Date(2001, 2, 3, 0, 0, 0, 0, time.UTC)
 	if err := s.PutTicket(t.Context(), oauth.Ticket{Data: []byte{1}, Created: old, Expires: old}); err != nil {

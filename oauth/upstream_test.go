@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -195,24 +193,6 @@ func TestServer_keepsSecretsSealed(t *testing.T) {
 	if !bytes.Contains(stored, []byte(w.ClientID)) {
 		t.Error("the store's files do not hold the client id either: the check looks in the wrong place")
 	}
-}
-
-// storeBytes returns the store's file and the log beside it.
-func storeBytes(t *testing.T, path string) []byte {
-	t.Helper()
-	names, err := filepath.Glob(path + "*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []byte
-	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, b...)
-	}
-	return all
 }
 
 func TestServer_UpstreamToken_sealedForItsGrant(t *testing.T) {

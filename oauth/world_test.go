@@ -14,7 +14,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -48,7 +47,7 @@ type world struct {
 	Server   *oauth.Server
 	Store    *oauth.SQLStore
 	URL      string
-	Path     string // of the store
+	Path     string // of the store, or its URL
 	Upstream *fakeUpstream
 	Clock    *clock
 	Browser  *http.Client
@@ -63,7 +62,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
 		TB:       t,
-		Path:     filepath.Join(t.TempDir(), "store.db"),
+		Path:     newStorePath(t),
 		Upstream: newFakeUpstream(t),
 		Clock:    &clock{now: time.Date(2001, 2, 3, 12, 0, 0, 0, time.UTC)}, // so long ago that a look at the machine's shows
 		log:      new(bytes.Buffer),

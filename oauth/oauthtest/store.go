@@ -108,11 +108,16 @@ func wantEqual(t *testing.T, what string, got, want any) {
 
 func testClient(t *testing.T, s oauth.Store) {
 	ctx := t.Context()
-	_, err := s.Client(ctx, "c")
-	wantErr(t, "unknown client", err, oauth.ErrNotFound)
+	for _, id := range []string{"c", "", "c\x00", "c\xff", "' OR TRUE --"} {
+		_, err := s.Client(ctx, id)
+		wantErr(t, fmt.Sprintf("unknown client %q", id), err, oauth.ErrNotFound)
+	}
 
 	given := newClient("c")
 	must(t, s.PutClient(ctx, given))
+	odd := newClient("odd")
+	odd.Name = "zero \x00 and broken \xff"
+	must(t, s.PutClient(ctx, odd))
 	given.RedirectURIs[0] = "https://evil.example/"
 	got, err := s.Client(ctx, "c")
 	must(t, err)
