@@ -2,7 +2,14 @@ package sandbox
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -64,4 +71,62 @@ func BenchmarkEnvelopes(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "envelopes/s")
 	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+}
+
+// BenchmarkSustained sends over HTTP to a sandbox in a process of its own, with
+// a database in a file. With -benchtime 60s it answers what two cores can take
+// for a minute, the sender's own work included.
+func BenchmarkSustained(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "sandbox.db")
+	p := startProcess(b, path)
+	const senders = 16
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
+	var number, peak atomic.Int64
+	took := make([][]time.Duration, senders)
+	b.ResetTimer()
+	var all sync.WaitGroup
+	for i := range senders {
+		all.Go(func() {
+			for n := int(number.Add(1)); n <= b.N; n = int(number.Add(1)) {
+				begun := time.Now()
+				if err := p.send(client, n); err != nil {
+					b.Error(err)
+					return
+				}
+				took[i] = append(took[i], time.Since(begun))
+				if n%500 == 0 {
+					peak.Store(max(peak.Load(), p.resident(b)))
+				}
+				if n%20_000 == 0 {
+					fmt.Fprintf(os.Stderr, "%d envelopes, %.0f/s, %d MB resident\n", n, float64(n)/b.Elapsed().Seconds(), peak.Load()>>20)
+				}
+			}
+		})
+	}
+	all.Wait()
+	b.StopTimer()
+	sorted := slices.Sorted(slices.Values(slices.Concat(took...)))
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "envelopes/s")
+	b.ReportMetric(quantile(sorted, 0.5), "p50-ms")
+	b.ReportMetric(quantile(sorted, 0.99), "p99-ms")
+	b.ReportMetric(float64(max(peak.Load(), p.resident(b)))/(1<<20), "peak-MB")
+}
+
+func quantile(sorted []time.Duration, q float64) float64 {
+	return float64(sorted[int(q*float64(len(sorted)-1))].Microseconds()) / 1000
+}
+
+// resident is how much memory the process has, as Linux counts it.
+func (p *process) resident(b *testing.B) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	field, _, _ := strings.Cut(strings.TrimSpace(after), " ")
+	kb, err := strconv.ParseInt(field, 10, 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kb << 10
 }

@@ -18,6 +18,19 @@ const faultKinds = 40
 func sentID(n int) string    { return fmt.Sprintf("%032x", 0xe0000000_00000000+uint64(n)) }
 func sentTrace(n int) string { return fmt.Sprintf("%032x", 0x70000000_00000000+uint64(n/3)) }
 
+// numberOf reads the number from the ids of an event or of a span below one.
+func numberOf(event, span string) int {
+	hex, shift := span, 8
+	if event != "" {
+		hex, shift = event[17:], 0
+	}
+	n, err := strconv.ParseUint(hex, 16, 64)
+	if err != nil {
+		return -1
+	}
+	return int(n << 4 >> 4 >> shift)
+}
+
 // sent is the numbered envelope: an error with its stack, a transaction of ten
 // spans, or ten lines of logs, in turn.
 func sent(n int, at time.Time) string {
