@@ -1,6 +1,7 @@
 package query
 
 import (
+	"regexp"
 	"strings"
 	"time"
 )
@@ -60,6 +61,30 @@ func (t *term) on(c column, now time.Time) (fragment, error) {
 	}
 	return f, err
 }
+
+// naming is the condition that the values, each a short id or a number, name
+// the issue.
+func (t *term) naming(short, id column, now time.Time) (fragment, error) {
+	var numbers []value
+	for _, v := range t.values {
+		if isDigits.MatchString(string(v)) {
+			numbers = append(numbers, v)
+		}
+	}
+	if len(numbers) == 0 || t.op != "=" {
+		return t.on(short, now)
+	}
+	words := term{span: t.span, key: t.key, op: t.op, values: t.values, list: t.list}
+	byShort, err := words.on(short, now)
+	if err != nil {
+		return byShort, err
+	}
+	words.values, words.list = numbers, true
+	byID, err := words.on(id, now)
+	return t.signed(join(" OR ", []fragment{byShort, byID})), err
+}
+
+var isDigits = regexp.MustCompile(`^\d{1,18}$`)
 
 // missing is true for key:"", which matches rows without the key.
 func (t *term) missing() bool { return t.op == "=" && !t.list && t.values[0] == "" }

@@ -198,6 +198,10 @@ func (c compiler) event(t *term) (fragment, error) {
 			return fragment{}, err
 		}
 		return t.signed(present(c.data.column(k))), nil
+	case "issue":
+		if id, ok := c.data.columns["issue.id"]; ok && !t.key.tag {
+			return t.naming(c.data.column(t.key), id, c.env.Now)
+		}
 	case "release":
 		if len(t.values) == 1 && t.values[0] == "latest" && !t.key.tag {
 			release := c.data.column(t.key).scalar()

@@ -201,6 +201,8 @@ func (c compiler) issue(t *term) (fragment, error) {
 		return t.state()
 	case strings.HasPrefix(t.key.name, "assigned"):
 		return c.assigned(t)
+	case t.key.name == "issue":
+		return t.naming(issueColumns["issue"], issueColumns["issue.id"], c.env.Now)
 	case t.key.name == "project" && number.MatchString(string(t.values[0])) && !t.list:
 		return t.on(issueColumns["project.id"], c.env.Now)
 	}
