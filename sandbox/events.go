@@ -242,6 +242,13 @@ func (r *request) checkField(sel query.Select, name string) (checked, error) {
 		return checked{Name: payload.Clip(name, 200), Error: reason(err)}, nil
 	}
 	out := checked{Name: name, Valid: true, Type: attrType(col.Type)}
+	operands, err := query.Operands(sel.Dataset, name)
+	if err != nil {
+		return out, err
+	}
+	if len(operands) > 1 || operands[0] != name {
+		return r.checkOperands(sel, out, operands)
+	}
 	if dataset, _ := query.Dataset(sel.Dataset); col.Attribute == "" || dataset == "errors" {
 		return out, nil
 	}
@@ -264,6 +271,21 @@ func (r *request) checkField(sel query.Select, name string) (checked, error) {
 		}
 	}
 	return out, nil
+}
+
+// checkOperands finds the verdict on an equation that can be read: each of what
+// it is computed of has to be there.
+func (r *request) checkOperands(sel query.Select, equation checked, operands []string) (checked, error) {
+	for _, name := range operands {
+		one, err := r.checkField(sel, name)
+		if err != nil {
+			return equation, err
+		}
+		if !one.Valid {
+			return checked{Name: payload.Clip(equation.Name, 200), Error: one.Error}, nil
+		}
+	}
+	return equation, nil
 }
 
 func checkSort(sel query.Select) checked {

@@ -73,3 +73,27 @@ func FuzzField(f *testing.F) {
 		}
 	})
 }
+
+// FuzzEquation does the same for formulas.
+func FuzzEquation(f *testing.F) {
+	for _, formula := range []string{
+		"count()", "a + b * (c / d)", "-(count() - 1.5e3) / count_if(a,equals,\"b)\")", "tags[a-b] * flags[\"c\"] - -1",
+		"sum(value,orders.placed,counter,-) / per_second(value)", "p95() + p50(span.duration)", "((", "1 +", "max(timestamp)",
+	} {
+		f.Add(formula)
+	}
+	db := newDatabase(f)
+	f.Fuzz(func(t *testing.T, formula string) {
+		for _, dataset := range []string{"errors", "spans", "tracemetrics"} {
+			name := equationPrefix + formula
+			plan, err := Compile(Select{Dataset: dataset, Fields: []string{name, "project"}, Sort: "-equation[0]", Env: testEnv()})
+			if refused(t, err) {
+				continue
+			}
+			explain(t, db, plan.SQL, plan.Args)
+			if operands, err := Operands(dataset, name); err != nil || len(operands) == 0 {
+				t.Errorf("Operands(%q) = %v, %v", name, operands, err)
+			}
+		}
+	})
+}

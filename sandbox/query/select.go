@@ -114,8 +114,9 @@ type field struct {
 }
 
 func (c compiler) field(name string) (field, error) {
-	if strings.HasPrefix(name, "equation|") {
-		return field{}, invalid("field", name, "equations are not available here; select the functions and compute with them")
+	if strings.HasPrefix(name, equationPrefix) {
+		x, _, err := c.equation(name)
+		return field{Column: Column{Name: name, Type: x.typ, Unit: x.unit}, out: x.fragment, isAgg: x.isAgg}, err
 	}
 	k, ok := parseKey(name)
 	if !ok {
@@ -247,6 +248,9 @@ func orderBy(sort string, fields []field, grouped bool) (string, error) {
 	}
 	i := slices.IndexFunc(fields, func(f field) bool { return f.Name == name || f.isAgg && mangle(f.Name) == name })
 	if i < 0 {
+		i = equationAt(name, fields)
+	}
+	if i < 0 {
 		return "", invalid("sort", sort, "it must be one of the selected fields, with or without a - before it")
 	}
 	x := fields[i].order
@@ -254,6 +258,20 @@ func orderBy(sort string, fields []field, grouped bool) (string, error) {
 		x = fmt.Sprintf("c%d", i)
 	}
 	return x + " " + direction + ", " + last, nil
+}
+
+// equationAt finds the equation that "equation[0]" means, -1 for none.
+func equationAt(name string, fields []field) int {
+	for i, n := 0, 0; i < len(fields); i++ {
+		if !strings.HasPrefix(fields[i].Name, equationPrefix) {
+			continue
+		}
+		if name == fmt.Sprintf("equation[%d]", n) {
+			return i
+		}
+		n++
+	}
+	return -1
 }
 
 // mangle is the older way to name a function in sort: avg_span_duration for

@@ -188,7 +188,6 @@ func TestCompile_Errors(t *testing.T) {
 		{"an unknown operator", Select{Dataset: "spans", Fields: []string{"count_if(span.op,is,db)"}}, "field", "equals"},
 		{"a value of the wrong type", Select{Dataset: "spans", Fields: []string{"count_if(span.duration,greater,db)"}}, "field", "a number belongs"},
 		{"a percentile without durations", Select{Dataset: "logs", Fields: []string{"p95()"}}, "field", "name the field"},
-		{"an equation", Select{Dataset: "spans", Fields: []string{"equation|count() * 2"}}, "field", "not available"},
 		{"a sort that is not selected", Select{Dataset: "spans", Fields: []string{"id"}, Sort: "-timestamp"}, "sort", "one of the selected"},
 		{"a bad query", Select{Dataset: "spans", Fields: []string{"id"}, Query: "("}, "", "is missing"},
 	}
