@@ -27,6 +27,18 @@ func (s *Server) serveCallback(w http.ResponseWriter, r *http.Request) {
 		s.ticketPage(w, r, err)
 		return
 	}
+	switch pending.For {
+	case forAccount:
+		s.finishSignIn(w, r, pending, q)
+	case forPersonal:
+		s.finishPersonal(w, r, pending, q)
+	default:
+		s.finishClient(w, r, pending, q)
+	}
+}
+
+// finishClient tells the client what came of its authorization.
+func (s *Server) finishClient(w http.ResponseWriter, r *http.Request, pending authorization, q url.Values) {
 	code, err := s.finish(r.Context(), pending, q)
 	if err != nil {
 		s.refused(r, pending.Client.ID, err)
@@ -36,21 +48,63 @@ func (s *Server) serveCallback(w http.ResponseWriter, r *http.Request) {
 	s.redirectToClient(w, pending.RedirectURI, pending.State, url.Values{"code": {code}})
 }
 
-// finish makes a grant of an authorization, and a code for it.
-func (s *Server) finish(ctx context.Context, pending authorization, q url.Values) (code string, err error) {
+// arrival is a user who came back from the upstream.
+type arrival struct {
+	user User
+	credential
+	expires time.Time // of the credential
+}
+
+// arrive finds out who came back, for what was pending. The error is an *Error.
+func (s *Server) arrive(ctx context.Context, pending authorization, q url.Values) (arrival, error) {
 	if refusal := q.Get("error"); refusal != "" {
 		s.log.LogAttrs(ctx, slog.LevelInfo, "upstream refused", slog.String("error", printable(refusal)))
-		return "", s.relay(refusal)
+		return arrival{}, s.relay(refusal)
 	}
 	if q.Get("code") == "" {
-		return "", s.relay(codeServerError)
+		return arrival{}, s.relay(codeServerError)
 	}
-	user, credential, expires, err := s.login(ctx, q.Get("code"), pending.Verifier)
+	came, err := s.login(ctx, q.Get("code"), pending.Verifier)
 	if err != nil {
 		s.log.LogAttrs(ctx, slog.LevelError, "upstream login failed", slog.Any("error", err))
-		return "", s.relay(codeTemporarilyUnavailable)
+		return arrival{}, s.relay(codeTemporarilyUnavailable)
 	}
-	grant, err := s.putGrant(ctx, pending, user, credential, expires)
+	if pending.User != "" && came.user.ID != pending.User {
+		s.forget("", came.credential)
+		return arrival{}, &Error{Code: codeAccessDenied, Description: "another user came back from the upstream"}
+	}
+	if err := s.checkReach(ctx, pending, came.AccessToken); err != nil {
+		s.forget("", came.credential)
+		return arrival{}, err
+	}
+	return came, nil
+}
+
+// checkReach refuses a resource that the user has no access to: a token for it
+// would only ever be turned away, and nobody would know why.
+func (s *Server) checkReach(ctx context.Context, pending authorization, accessToken string) error {
+	segments := s.segments(pending.Resource)
+	if s.reaches == nil || pending.For == forAccount || len(segments) == 0 {
+		return nil
+	}
+	ok, err := s.reaches(ctx, accessToken, segments[0], strings.Join(segments[1:], ""))
+	if err != nil {
+		s.log.LogAttrs(ctx, slog.LevelError, "access not checked", slog.Any("error", err))
+		return s.relay(codeTemporarilyUnavailable)
+	}
+	if !ok {
+		return invalidTarget()
+	}
+	return nil
+}
+
+// finish makes a grant of an authorization, and a code for it.
+func (s *Server) finish(ctx context.Context, pending authorization, q url.Values) (code string, err error) {
+	came, err := s.arrive(ctx, pending, q)
+	if err != nil {
+		return "", err
+	}
+	grant, err := s.putGrant(ctx, pending, came)
 	if err != nil {
 		return "", err
 	}
@@ -82,31 +136,31 @@ func (s *Server) relay(upstreamCode string) *Error {
 	}
 }
 
-func (s *Server) login(ctx context.Context, code, verifier string) (User, credential, time.Time, error) {
+func (s *Server) login(ctx context.Context, code, verifier string) (arrival, error) {
 	token, err := s.upstream.Exchange(s.withClient(ctx), code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return User{}, credential{}, time.Time{}, upstreamError("exchange code", err)
+		return arrival{}, upstreamError("exchange code", err)
 	}
 	user, err := s.identify(ctx, token.AccessToken)
 	if err != nil {
-		return User{}, credential{}, time.Time{}, fmt.Errorf("identify user: %w", err)
+		return arrival{}, fmt.Errorf("identify user: %w", err)
 	}
 	if user.ID == "" || len(user.ID) > maxUserID {
-		return User{}, credential{}, time.Time{}, errors.New("identify user: the id is empty or too long")
+		return arrival{}, errors.New("identify user: the id is empty or too long")
 	}
-	return user, credential{AccessToken: token.AccessToken, RefreshToken: token.RefreshToken}, s.expiry(token), nil
+	return arrival{user, credential{AccessToken: token.AccessToken, RefreshToken: token.RefreshToken}, s.expiry(token)}, nil
 }
 
 const maxUserID = 128
 
 // putGrant keeps the grant for as long as its code lives. The first tokens
 // extend it; without them, nothing of it stays.
-func (s *Server) putGrant(ctx context.Context, pending authorization, user User, c credential, expires time.Time) (Grant, error) {
+func (s *Server) putGrant(ctx context.Context, pending authorization, came arrival) (Grant, error) {
 	now := s.now()
 	grant := Grant{
 		ID:         newID(),
-		User:       user.ID,
-		UserName:   user.Name,
+		User:       came.user.ID,
+		UserName:   came.user.label(),
 		ClientID:   pending.Client.ID,
 		ClientName: pending.Client.Name,
 		Resource:   pending.Resource,
@@ -114,14 +168,11 @@ func (s *Server) putGrant(ctx context.Context, pending authorization, user User,
 		Created:    now,
 		Expires:    now.Add(codeLife),
 	}
-	if grant.UserName == "" {
-		grant.UserName = user.Email
-	}
-	sealed, err := s.sealer.seal(grant.ID, c)
+	sealed, err := s.sealer.seal(grant.ID, came.credential)
 	if err != nil {
 		return Grant{}, err
 	}
-	err = s.store.PutGrant(ctx, StoredGrant{Grant: grant, Upstream: Upstream{Sealed: sealed, Expires: expires}})
+	err = s.store.PutGrant(ctx, StoredGrant{Grant: grant, Upstream: Upstream{Sealed: sealed, Expires: came.expires}})
 	if err != nil {
 		return Grant{}, err
 	}

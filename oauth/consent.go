@@ -107,11 +107,15 @@ func (s *Server) answerConsent(w http.ResponseWriter, r *http.Request, pending a
 func (s *Server) goUpstream(w http.ResponseWriter, r *http.Request, pending authorization) error {
 	pending.Verifier = oauth2.GenerateVerifier()
 	expires := s.now().Add(loginLife)
-	if err := s.putTicket(r.Context(), kindLogin, loginKey(pending.Login, s.cookie.read(r)), expires, pending); err != nil {
+	kind, scopes := kindLogin, s.upstreamScopes(pending.Skills)
+	if pending.For == forAccount {
+		kind, scopes = kindSignIn, s.accountScopes
+	}
+	if err := s.putTicket(r.Context(), kind, loginKey(pending.Login, s.cookie.ensure(w, r)), expires, pending); err != nil {
 		return err
 	}
 	upstream := s.upstream
-	upstream.Scopes = s.upstreamScopes(pending.Skills)
+	upstream.Scopes = scopes
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	http.Redirect(w, r, upstream.AuthCodeURL(pending.Login, oauth2.S256ChallengeOption(pending.Verifier)), http.StatusSeeOther)

@@ -102,17 +102,26 @@ func (s *Server) consentPage(pending authorization, token, problem string) conse
 	}
 	p.Destination, p.Local = destination(pending.RedirectURI)
 	if p.Client == "" {
-		p.Client = "An app without a name"
+		p.Client = namelessClient
 	}
+	p.Skills = s.skillChoices(pending.Asked, problem == "")
+	return p
+}
+
+const namelessClient = "An app without a name"
+
+// skillChoices are the boxes of a form; with ticked, the default ones are.
+func (s *Server) skillChoices(asked []string, ticked bool) []skillChoice {
+	var choices []skillChoice
 	for _, skill := range s.skills {
-		p.Skills = append(p.Skills, skillChoice{
+		choices = append(choices, skillChoice{
 			Skill:  skill,
-			Ticked: skill.Default && problem == "",
-			Asked:  slices.Contains(pending.Asked, skill.ID),
+			Ticked: skill.Default && ticked,
+			Asked:  slices.Contains(asked, skill.ID),
 			Scopes: strings.Join(skill.Upstream, ", "),
 		})
 	}
-	return p
+	return choices
 }
 
 // destination names who receives the codes: a host on the web, or whatever app

@@ -65,6 +65,19 @@ type Config struct {
 	// is logged, so it must not hold the token. Required.
 	Identify func(ctx context.Context, accessToken string) (User, error)
 
+	// Reaches asks the upstream whether the user of an upstream token has access
+	// to an organization, or to a project of it, unless that is empty. A sign-in
+	// for what its user cannot see is refused. Nil: nothing is refused.
+	Reaches func(ctx context.Context, accessToken, org, project string) (bool, error)
+
+	// Admin says whether a user may see and revoke what other users allowed, on
+	// the account page. The upstream token is good for AccountScopes. Nil: nobody.
+	Admin func(ctx context.Context, user User, accessToken string) (bool, error)
+
+	// AccountScopes are asked of the upstream for signing in to the account
+	// page: what Identify and Admin need.
+	AccountScopes []string
+
 	Store  Store            // required
 	Key    Key              // seals upstream tokens; see LoadOrCreateKey. Required.
 	Now    func() time.Time // nil: time.Now
@@ -87,6 +100,16 @@ type User struct {
 	Email string
 }
 
+// label is how a page names the user.
+func (u User) label() string {
+	for _, name := range []string{u.Name, u.Email} {
+		if name != "" {
+			return name
+		}
+	}
+	return u.ID
+}
+
 // Server is an authorization server: an http.Handler for the Paths, and what
 // verifies the tokens that it issued.
 type Server struct {
@@ -98,13 +121,18 @@ type Server struct {
 	revokeURL    string
 	httpClient   *http.Client
 	identify     func(context.Context, string) (User, error)
-	store        Store
-	sealer       *sealer
-	lineage      lineage
-	now          func() time.Time
-	log          *slog.Logger
-	cookie       browserCookie
-	mux          *http.ServeMux
+	reaches      func(ctx context.Context, accessToken, org, project string) (bool, error)
+	admin        func(context.Context, User, string) (bool, error)
+
+	accountScopes []string
+
+	store   Store
+	sealer  *sealer
+	lineage lineage
+	now     func() time.Time
+	log     *slog.Logger
+	cookie  browserCookie
+	mux     *http.ServeMux
 
 	refreshes singleflight.Group // by grant id
 
@@ -133,12 +161,17 @@ func NewServer(cfg Config) (*Server, error) {
 		revokeURL:    cfg.UpstreamRevokeURL,
 		httpClient:   cfg.HTTPClient,
 		identify:     cfg.Identify,
-		store:        cfg.Store,
-		sealer:       sealer,
-		lineage:      newLineage(cfg.Key),
-		now:          cfg.Now,
-		log:          cfg.Logger,
-		cookie:       newBrowserCookie(issuer.Scheme == "https"),
+		reaches:      cfg.Reaches,
+		admin:        cfg.Admin,
+
+		accountScopes: slices.Clone(cfg.AccountScopes),
+
+		store:   cfg.Store,
+		sealer:  sealer,
+		lineage: newLineage(cfg.Key),
+		now:     cfg.Now,
+		log:     cfg.Logger,
+		cookie:  newBrowserCookie(issuer.Scheme == "https"),
 	}
 	s.upstream.RedirectURL = s.issuer + callbackPath
 	if s.upstream.Endpoint.AuthStyle == oauth2.AuthStyleAutoDetect {
@@ -213,7 +246,8 @@ const (
 
 // Paths returns what the server handles, for whoever mounts it.
 func (s *Server) Paths() []string {
-	return []string{metadataPath, discoveryPath, registerPath, authorizePath, callbackPath, tokenPath, revokePath}
+	return []string{metadataPath, discoveryPath, registerPath, authorizePath, callbackPath, tokenPath, revokePath,
+		accountPath, signInPath, signOutPath, endPath, personalPath}
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -233,6 +267,11 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc("GET "+authorizePath, s.serveAuthorize)
 	mux.HandleFunc("POST "+authorizePath, s.serveConsent)
 	mux.HandleFunc("GET "+callbackPath, s.serveCallback)
+	mux.HandleFunc("GET "+accountPath, s.serveAccount)
+	mux.HandleFunc("POST "+signInPath, s.serveSignIn)
+	mux.HandleFunc("POST "+signOutPath, s.withSession(s.serveSignOut))
+	mux.HandleFunc("POST "+endPath, s.withSession(s.serveEnd))
+	mux.HandleFunc("POST "+personalPath, s.withSession(s.servePersonal))
 	return mux
 }
 

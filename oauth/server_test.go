@@ -56,11 +56,11 @@ func TestNewServer_refuses(t *testing.T) {
 func TestServer_metadata(t *testing.T) {
 	w := newWorld(t)
 	want := map[string]any{
-		"issuer":                                         w.URL,
-		"authorization_endpoint":                         w.URL + "/oauth/authorize",
-		"token_endpoint":                                 w.URL + "/oauth/token",
-		"registration_endpoint":                          w.URL + "/oauth/register",
-		"revocation_endpoint":                            w.URL + "/oauth/revoke",
+		"issuer":                 w.URL,
+		"authorization_endpoint": w.URL + "/oauth/authorize",
+		"token_endpoint":         w.URL + "/oauth/token",
+		"registration_endpoint":  w.URL + "/oauth/register",
+		"revocation_endpoint":    w.URL + "/oauth/revoke",
 		"revocation_endpoint_auth_methods_supported":     []any{"none", "client_secret_basic", "client_secret_post"},
 		"scopes_supported":                               []any{"inspect", "triage", "docs"},
 		"response_types_supported":                       []any{"code"},

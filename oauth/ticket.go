@@ -5,10 +5,19 @@ import (
 	"time"
 )
 
-// The kinds of tickets. Anybody can have logins made; a code takes a user.
+// The kinds of tickets. Anybody can have logins and sign-ins made; a code takes
+// a user.
 const (
-	kindLogin = "login"
-	kindCode  = "code"
+	kindLogin  = "login"   // to allow something
+	kindSignIn = "sign-in" // to see the account page
+	kindCode   = "code"
+)
+
+// What the user comes back from the upstream for.
+const (
+	forClient   = "" // the client that sent the browser
+	forAccount  = "account"
+	forPersonal = "personal"
 )
 
 // The keys of tickets. A login's is bound to the browser that began it: with
@@ -19,9 +28,10 @@ func loginKey(state, browser string) Hash { return hashOf("login", state, browse
 
 func codeKey(code string) Hash { return hashOf("code", code) }
 
-// authorization is what a client asked for, from the first request until the
-// user is back from the upstream.
+// authorization is what was asked for, from the first request until the user is
+// back from the upstream.
 type authorization struct {
+	For         string `json:",omitempty"`
 	Client      Client // as it was kept then
 	RedirectURI string
 	State       string // the client's
@@ -32,6 +42,9 @@ type authorization struct {
 	Login       string    // our state for the upstream; told to nobody before the consent
 	Verifier    string    // ours, for the upstream; after the consent
 	Expires     time.Time // of the consent
+
+	User string        `json:",omitempty"` // who must come back; empty: anybody
+	Life time.Duration `json:",omitempty"` // of a personal access token
 }
 
 // authorizationCode is what a code stands for, beside its grant.

@@ -116,10 +116,15 @@ func (w *world) Config(store oauth.Store) oauth.Config {
 
 		UpstreamRevokeURL: w.Upstream.URL + "/oauth/revoke/",
 		Identify:          w.Upstream.identify,
-		Store:             store,
-		Key:               testKey,
-		Now:               w.Clock.Now,
-		Logger:            slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Reaches:           w.Upstream.reaches,
+		Admin: func(_ context.Context, user oauth.User, token string) (bool, error) {
+			return user == carl, nil
+		},
+		AccountScopes: []string{"org:read"},
+		Store:         store,
+		Key:           testKey,
+		Now:           w.Clock.Now,
+		Logger:        slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
 
@@ -370,7 +375,14 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// fakeUpstream is an authorization server that logs its one user in without
+// The users of the upstream. Carl is an administrator of ours.
+var (
+	ann  = oauth.User{ID: "1001", Name: "Ann", Email: "ann@example.com"}
+	bob  = oauth.User{ID: "1002", Name: "Bob", Email: "bob@example.com"}
+	carl = oauth.User{ID: "1003", Email: "carl@example.com"}
+)
+
+// fakeUpstream is an authorization server that logs its user in without
 // asking, checks what it is sent, and rotates refresh tokens as Sentry does.
 type fakeUpstream struct {
 	URL    string
@@ -387,10 +399,12 @@ type fakeUpstream struct {
 	refreshes int
 	revoked   []url.Values // revocation requests
 	issued    int
+	user      oauth.User            // who signs in
+	users     map[string]oauth.User // by access token
 }
 
 func newFakeUpstream(t testing.TB) *fakeUpstream {
-	u := &fakeUpstream{secret: "upstream-secret-of-the-app", pending: make(map[string]url.Values)}
+	u := &fakeUpstream{secret: "upstream-secret-of-the-app", pending: make(map[string]url.Values), user: ann, users: make(map[string]oauth.User)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /oauth/authorize/", u.authorize)
 	mux.HandleFunc("POST /oauth/token/", u.token)
@@ -449,6 +463,7 @@ func (u *fakeUpstream) token(w http.ResponseWriter, r *http.Request) {
 	}
 	u.issued++
 	serial := strings.Repeat("i", u.issued)
+	u.users["upstream-secret-access-"+serial] = u.user
 	u.refresh = "upstream-secret-refresh-" + serial
 	json.NewEncoder(w).Encode(map[string]any{
 		"access_token": "upstream-secret-access-" + serial, "refresh_token": u.refresh,
@@ -484,5 +499,15 @@ func (u *fakeUpstream) identify(_ context.Context, token string) (oauth.User, er
 	if !strings.HasPrefix(token, "upstream-secret-access-") {
 		return oauth.User{}, errors.New("unknown upstream token")
 	}
-	return oauth.User{ID: "1001", Name: "Ann", Email: "ann@example.com"}, nil
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.users[token], nil
+}
+
+// reaches knows one organization with one project.
+func (u *fakeUpstream) reaches(_ context.Context, token, org, project string) (bool, error) {
+	if org == "broken" {
+		return false, errors.New("the upstream is down")
+	}
+	return org == "acme" && (project == "" || project == "web"), nil
 }
