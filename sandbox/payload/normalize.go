@@ -47,6 +47,7 @@ func Normalize(ev Object, a Arrival) {
 	normalizeMessage(ev)
 	normalizeRequest(ev)
 	normalizeContexts(ev)
+	normalizeReplay(ev, a.Trace)
 	normalizeUser(ev, a.Remote)
 	for _, frames := range stacks(ev) {
 		for _, f := range frames {
@@ -160,6 +161,15 @@ func normalizeContexts(ev Object) {
 		}
 	}
 	ev["contexts"] = contexts
+}
+
+// normalizeReplay has an event of a server name the replay that its trace began
+// in, as one of the page does.
+func normalizeReplay(ev, trace Object) {
+	contexts := AsObject(ev["contexts"])
+	if id := HexID(trace["replay_id"], 32); id != "" && contexts["replay"] == nil {
+		contexts["replay"] = Object{"type": "replay", "replay_id": id}
+	}
 }
 
 // browser names the browser of a User-Agent. Order matters: most of them claim
