@@ -26,6 +26,8 @@ func TestAccess_Isolation(t *testing.T) {
 		"/organizations/%s/issues/" + id + "/user-reports/", "/organizations/%s/monitors/", "/organizations/%s/monitors/nightly-settlement/",
 		"/organizations/%s/monitors/nightly-settlement/checkins/", "/projects/%s/collector/monitors/nightly-settlement/stats/", "/projects/%s/collector/events/" + runA + "/attachments/",
 		"/organizations/%s/events/", "/organizations/%s/events/validate/", "/organizations/%s/tags/", "/organizations/%s/trace-items/attributes/",
+		"/organizations/%s/replays/", "/organizations/%s/replays/" + replayA + "/", "/organizations/%s/replay-count/?query=replay_id:" + replayA,
+		"/projects/%s/collector/replays/" + replayA + "/", "/projects/%s/collector/replays/" + replayA + "/recording-segments/",
 	} {
 		foreign, unknown := jon.api("GET", fmt.Sprintf(path, "globex-labs"), ""), jon.api("GET", fmt.Sprintf(path, "no-such-org"), "")
 		if foreign.Code != http.StatusNotFound || foreign.Body.String() != `{"detail":"The requested resource does not exist"}` || foreign.Body.String() != unknown.Body.String() {

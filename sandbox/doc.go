@@ -24,8 +24,9 @@
 // What is older than 30 days is deleted, and of each kind of item in each project
 // all but the newest 20,000: at open, hourly, and after every 2,000 items that
 // arrive. An issue goes with its last event. Its count does not go down before.
-// Check-ins, user reports and attachments go in the same way, a monitor with its
-// last check-in; and of attachments a project never keeps more than 100 MiB.
+// Check-ins, user reports, attachments and recordings of replays go in the same
+// way, a monitor with its last check-in; and of attachments, and of recordings, a
+// project never keeps more than 100 MiB.
 //
 // For tests and load runs it can fail on purpose, see Faults, and answer like a
 // Sentry that was never updated, see Age.

@@ -372,7 +372,7 @@ func mergeKeys(dataset string, keys []sentKey) []sentKey {
 }
 
 // tagDatasets are the values of ?dataset= of /tags/ with whose keys they mean.
-var tagDatasets = map[string]string{"": "errors", "events": "errors", "errors": "errors", "discover": "errors", "search_issues": "errors", "replays": ""}
+var tagDatasets = map[string]string{"": "errors", "events": "errors", "errors": "errors", "discover": "errors", "search_issues": "errors", "replays": "replays"}
 
 func listTags(r *request) (any, error) {
 	asked := r.URL.Query().Get("dataset")
@@ -381,9 +381,6 @@ func listTags(r *request) (any, error) {
 		return nil, badRequest("Invalid dataset %q. It must be one of events, errors, search_issues, replays.", payload.Clip(asked, 50))
 	}
 	out := []payload.Object{}
-	if dataset == "" {
-		return out, nil
-	}
 	keys, err := r.sentKeys(dataset, "")
 	for _, k := range keys {
 		out = append(out, payload.Object{"key": k.name, "name": tagLabel(k.name), "totalValues": k.rows, "uniqueValues": k.distinct})

@@ -29,6 +29,7 @@ type batch struct {
 	steps   []func() error // of storing what is read
 
 	maxAttached int64 // bytes that the project keeps
+	maxRecorded int64 // likewise, of recordings
 }
 
 // badPayload is an error of the sender's, to be answered with 400.
@@ -99,7 +100,8 @@ func (b *batch) store() (string, error) {
 }
 
 // kept are the types that are stored.
-var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "trace_metric": true, "check_in": true, "feedback": true, "user_report": true, "attachment": true}
+var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "trace_metric": true, "check_in": true, "feedback": true, "user_report": true, "attachment": true,
+	"replay_event": true, "replay_recording": true}
 
 // telemetry reads the types that come in masses. What they have to do in the
 // database goes through do; done is false for any other type.
@@ -137,6 +139,10 @@ func (b *batch) item(envelopeID string, item payload.Item) (id string, err error
 		return id, b.feedback(id, ev)
 	case "attachment":
 		return "", b.attach(envelopeID, item)
+	case "replay_event":
+		return b.replayEvent(envelopeID, item.Payload)
+	case "replay_recording":
+		return "", b.replayRecording(envelopeID, item.Payload)
 	case "user_report":
 		return "", b.userReport(item.Payload)
 	case "check_in":
@@ -169,7 +175,7 @@ func idOf(ev payload.Object, envelopeID string) (string, error) {
 func (b *batch) event(id string, ev payload.Object) error {
 	payload.Prepare(ev, id, b.Arrival)
 	seen := sightingOf(ev)
-	trace := payload.AsObject(payload.At(ev, "contexts", "trace"))
+	trace, replay := payload.AsObject(payload.At(ev, "contexts", "trace")), payload.HexID(payload.At(ev, "tags", "replayId"), 32)
 	it := item{kind: itemKind(ev), event: id, ts: seen.ts, attrs: payload.ErrorAttrs(ev), body: ev,
 		trace: cmp.Or(payload.HexID(trace["trace_id"], 32), payload.HexID(b.Trace["trace_id"], 32)), span: payload.HexID(trace["span_id"], 16)}
 	row, err := it.encode()
@@ -189,7 +195,10 @@ func (b *batch) event(id string, ev payload.Object) error {
 		if row.issue, err = b.sighted(seen); err != nil {
 			return fmt.Errorf("issue: %w", err)
 		}
-		return b.insertRow(row)
+		if err := b.insertRow(row); err != nil {
+			return err
+		}
+		return b.linkReplay(replay, id, seen.level)
 	})
 }
 
@@ -365,7 +374,7 @@ func (b *batch) release(version string) error {
 
 // ingestEnvelope stores an envelope that arrived now, whole or not at all.
 func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *payload.Envelope, remote string) (string, error) {
-	b := &batch{Arrival: payload.Arrival{Received: s.now(), Remote: remote, Trace: env.Trace}, project: p, maxAttached: s.attached}
+	b := &batch{Arrival: payload.Arrival{Received: s.now(), Remote: remote, Trace: env.Trace}, project: p, maxAttached: s.attached, maxRecorded: s.recorded}
 	if err := b.read(env); err != nil {
 		return "", err
 	}

@@ -19,6 +19,7 @@ func (s *Sandbox) restRoutes() *http.ServeMux {
 	s.traceRoutes(reg)
 	s.releaseRoutes(reg)
 	s.keyRoutes(reg)
+	s.replayRoutes(reg)
 	return mux
 }
 

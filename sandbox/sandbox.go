@@ -35,6 +35,7 @@ type Sandbox struct {
 	receiving chan struct{}  // a slot for each payload in memory
 	keep      int            // items of each kind in each project
 	attached  int64          // bytes of attachments in each project
+	recorded  int64          // bytes of recordings in each project
 	age       Age
 	control   bool
 	faults    atomic.Pointer[faultPlan]
@@ -55,7 +56,7 @@ type Sandbox struct {
 // stays as it is, and the log says so. A file that is damaged, newer than this
 // program, or not a sandbox at all is refused and left as it is.
 func New(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving), writing: make(chan struct{}, 1), keep: keepCount, attached: maxAttached, age: o.Age, control: o.Control}
+	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving), writing: make(chan struct{}, 1), keep: keepCount, attached: maxAttached, recorded: maxRecorded, age: o.Age, control: o.Control}
 	if s.now == nil {
 		s.now = time.Now
 	}

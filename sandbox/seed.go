@@ -22,7 +22,7 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 	now := s.now()
 	for _, o := range seed.Orgs() {
 		for _, p := range o.Projects {
-			b := &batch{ctx: ctx, tx: tx, maxAttached: s.attached, project: project{id: p.ID, org: o.ID, slug: p.Slug, name: p.Name, platform: p.Platform}}
+			b := &batch{ctx: ctx, tx: tx, maxAttached: s.attached, maxRecorded: s.recorded, project: project{id: p.ID, org: o.ID, slug: p.Slug, name: p.Name, platform: p.Platform}}
 			for _, step := range p.Steps(o.Slug, Mark(o.Slug), now) {
 				if err := b.step(step); err != nil {
 					return fmt.Errorf("%s/%s at %s: %w", o.Slug, p.Slug, step.At.Format(time.RFC3339), err)
@@ -36,7 +36,7 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 
 // growing are the tables of which one at least gets a row by whatever anybody
 // sends or changes: what a person does to an issue leaves an activity.
-var growing = []string{"item", "activity", "checkin", "feedback", "attachment"}
+var growing = []string{"item", "activity", "checkin", "feedback", "attachment", "segment"}
 
 func newestRows() string {
 	newest := make([]string, len(growing))
@@ -83,7 +83,7 @@ func (s *Sandbox) renewSeed(ctx context.Context, tx *sql.Tx) error {
 		return nil
 	}
 	// In this order: each refers to the next.
-	for _, table := range []string{"attachment", "feedback", "checkin", "monitor", "activity", "item", "issue", "release_project", "release", "seeding"} {
+	for _, table := range []string{"segment", "replay_link", "attachment", "feedback", "checkin", "monitor", "activity", "item", "issue", "release_project", "release", "seeding"} {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return err
 		}

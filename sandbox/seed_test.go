@@ -191,6 +191,7 @@ func TestNew_EmptyStaysEmpty(t *testing.T) {
 // undo turns a file into one of an older schema: what each upgrade did, newest
 // first.
 var undo = []string{
+	7: "DROP TABLE segment; DROP TABLE replay_link; ALTER TABLE seeding DROP COLUMN segment",
 	6: "DROP VIEW access; DROP TABLE project_team; DROP TABLE team_member; DROP TABLE team; DROP INDEX member_user",
 	5: "DROP TABLE early_checkin",
 	4: "DROP TABLE attachment; ALTER TABLE seeding DROP COLUMN attachment",

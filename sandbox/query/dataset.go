@@ -13,6 +13,7 @@ type dataset struct {
 	text     []string          // keys in which free text is looked for
 	duration string            // the field that p95() is of; empty: it needs one
 	arrays   []string          // prefixes of keys that hold arrays
+	apart    bool              // not for Compile: it has a list of its own
 	columns  map[string]column // beyond common; attributes need an entry only for a type
 }
 
@@ -122,22 +123,31 @@ var datasets = map[string]*dataset{
 	"spans":         spans,
 	"logs":          logs, "ourlogs": logs,
 	"tracemetrics": metrics,
+	"replays":      replays,
 }
 
 func findDataset(name string) (*dataset, error) {
 	if d := datasets[name]; d != nil {
 		return d, nil
 	}
-	names := slices.Sorted(maps.Keys(datasets))
-	return nil, invalid("dataset", name, "it must be one of %s", strings.Join(names, ", "))
+	return nil, noDataset(name)
 }
 
-// Dataset is the name of a dataset that may be given by an older name. The
-// error is an *Error.
+func noDataset(name string) *Error {
+	names := slices.Sorted(maps.Keys(datasets))
+	names = slices.DeleteFunc(names, func(name string) bool { return datasets[name].apart })
+	return invalid("dataset", name, "it must be one of %s", strings.Join(names, ", "))
+}
+
+// Dataset is the name of a dataset that may be given by an older name, and that
+// Compile makes statements for. The error is an *Error.
 func Dataset(name string) (string, error) {
 	d, err := findDataset(name)
 	if err != nil {
 		return "", err
+	}
+	if d.apart {
+		return "", noDataset(name)
 	}
 	return d.name, nil
 }

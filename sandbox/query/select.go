@@ -146,6 +146,9 @@ func (c column) named(name string) Column {
 
 // Compile makes the statement. The error is an *Error.
 func Compile(s Select) (*Plan, error) {
+	if _, err := Dataset(s.Dataset); err != nil {
+		return nil, err
+	}
 	cond, err := ParseEvents(s.Dataset, s.Query, s.Env)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,202 @@
+package sandbox
+
+import (
+	"bytes"
+	"compress/zlib"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"roundhouse/sandbox/payload"
+)
+
+const (
+	maxRecorded    = 100 << 20 // stored bytes of recordings in each project; the oldest go
+	maxReplayLinks = 200       // events of one replay
+)
+
+// replayEvent adds a segment's event to its replay.
+func (b *batch) replayEvent(envelopeID string, raw []byte) (id string, err error) {
+	ev, err := payload.ParseObject(raw)
+	if err != nil {
+		return "", &badPayload{err}
+	}
+	if id = payload.ReplayID(ev, envelopeID); id == "" {
+		return "", &badPayload{errors.New("no replay_id")}
+	}
+	return id, b.replay(id, func(rep *payload.Replay) error {
+		rep.Tell(ev, b.Arrival)
+		if n := len(rep.Releases); n > 0 {
+			return b.release(rep.Releases[n-1])
+		}
+		return nil
+	})
+}
+
+// replayRecording keeps a segment's recording. One that comes again changes
+// nothing.
+func (b *batch) replayRecording(envelopeID string, raw []byte) error {
+	if envelopeID == "" {
+		return &badPayload{errors.New("the envelope has no event_id that the recording belongs to")}
+	}
+	return b.replay(envelopeID, func(rep *payload.Replay) error {
+		rec, err := payload.ParseRecording(raw, rep.Secrets)
+		if err != nil {
+			return &badPayload{err}
+		}
+		fresh, err := b.segment(envelopeID, rec)
+		if fresh {
+			rep.Record(rec, b.Arrival)
+		}
+		return err
+	})
+}
+
+func (b *batch) segment(replay string, rec *payload.Recording) (fresh bool, err error) {
+	packed, err := deflate(rec.Events)
+	if err != nil {
+		return false, err
+	}
+	res, err := b.tx.ExecContext(b.ctx, `INSERT INTO segment(project, replay_id, n, ts, size, plain, data) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO NOTHING`, b.project.id, replay, rec.Segment, seconds(b.Received), len(packed), len(rec.Events), packed)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	if err != nil || n == 0 {
+		return false, err
+	}
+	b.stored++
+	// At once, as with attachments.
+	var total int64
+	if err := b.tx.QueryRowContext(b.ctx, "SELECT sum(size) FROM segment WHERE project = ?", b.project.id).Scan(&total); err != nil || total <= b.maxRecorded {
+		return true, err
+	}
+	_, err = b.tx.ExecContext(b.ctx, `DELETE FROM segment WHERE id IN (SELECT id FROM
+		(SELECT id, sum(size) OVER (ORDER BY ts DESC, id DESC) AS total FROM segment WHERE project = ?) WHERE total > ?)`, b.project.id, b.maxRecorded)
+	return true, err
+}
+
+func deflate(raw []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	z := zlib.NewWriter(&packed)
+	if _, err := z.Write(raw); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return packed.Bytes(), nil
+}
+
+func inflate(packed []byte) ([]byte, error) {
+	z, err := zlib.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	return io.ReadAll(z)
+}
+
+// replay changes a replay, which comes into being by its first change.
+func (b *batch) replay(id string, change func(*payload.Replay) error) error {
+	row, rep, err := b.findReplay(id)
+	if err != nil {
+		return err
+	}
+	if err := change(rep); err != nil {
+		return err
+	}
+	links, err := collect(b.ctx, b.tx, scanLink, "SELECT event_id, level FROM replay_link WHERE project = ? AND replay_id = ? ORDER BY event_id LIMIT ?",
+		b.project.id, id, maxReplayLinks)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		rep.Link(l[0], l[1])
+	}
+	body, err := json.Marshal(rep)
+	if err != nil {
+		return fmt.Errorf("encode replay: %w", err)
+	}
+	if row == 0 {
+		return b.insertReplay(id, rep, body)
+	}
+	attrs, err := json.Marshal(rep.Attrs())
+	if err != nil {
+		return fmt.Errorf("encode attributes: %w", err)
+	}
+	_, err = b.tx.ExecContext(b.ctx, "UPDATE item SET ts = ?, attrs = ?, body = ? WHERE id = ?", rep.Finished, string(attrs), body, row)
+	return err
+}
+
+func (b *batch) insertReplay(id string, rep *payload.Replay, body []byte) error {
+	o, err := payload.ParseObject(body)
+	if err != nil {
+		return err
+	}
+	trace := ""
+	if len(rep.Traces) > 0 {
+		trace = rep.Traces[0]
+	}
+	return b.insert(item{kind: "replay", event: id, trace: trace, ts: rep.Finished, attrs: rep.Attrs(), body: o})
+}
+
+// findReplay returns row 0 and an empty replay when there is none yet.
+func (b *batch) findReplay(id string) (row int64, rep *payload.Replay, err error) {
+	rep = &payload.Replay{}
+	var raw []byte
+	err = b.tx.QueryRowContext(b.ctx, "SELECT id, body FROM item WHERE event_id = ? AND event_id <> '' AND project = ? AND kind = 'replay'",
+		id, b.project.id).Scan(&row, &raw)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, rep, nil
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	return row, rep, json.Unmarshal(raw, rep)
+}
+
+func scanLink(rows *sql.Rows) (l [2]string, err error) { return l, rows.Scan(&l[0], &l[1]) }
+
+// linkReplay notes that an event happened during a replay.
+func (b *batch) linkReplay(replay, event, level string) error {
+	if replay == "" {
+		return nil
+	}
+	_, err := b.tx.ExecContext(b.ctx, "INSERT INTO replay_link(project, replay_id, event_id, level, ts) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		b.project.id, replay, event, level, seconds(b.Received))
+	if err != nil {
+		return err
+	}
+	row, _, err := b.findReplay(replay)
+	if err != nil || row == 0 {
+		return err
+	}
+	return b.replay(replay, func(*payload.Replay) error { return nil })
+}
+
+// retainReplays deletes recordings and links as items are. What belongs to a
+// replay is hardly older than it.
+func (s *Sandbox) retainReplays(ctx context.Context, tx *sql.Tx, project int64) (deleted int64, err error) {
+	for _, statement := range []string{
+		`DELETE FROM segment WHERE project = ?1 AND (ts < ?2 OR
+			id IN (SELECT id FROM segment WHERE project = ?1 ORDER BY ts DESC LIMIT ?3 OFFSET ?4))`,
+		`DELETE FROM replay_link WHERE project = ?1 AND (ts < ?2 OR (replay_id, event_id) IN
+			(SELECT replay_id, event_id FROM replay_link WHERE project = ?1 ORDER BY ts DESC LIMIT ?3 OFFSET ?4))`,
+	} {
+		res, err := tx.ExecContext(ctx, statement, project, seconds(s.now().Add(-keepFor)), retainBatch, s.keep)
+		if err != nil {
+			return 0, err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		deleted += n
+	}
+	return deleted, nil
+}
