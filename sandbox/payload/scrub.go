@@ -1,9 +1,12 @@
 package payload
 
 import (
+	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Filtered stands where a secret was.
@@ -12,11 +15,8 @@ const Filtered = "[Filtered]"
 var (
 	// secretParts mark a key wherever they stand in it; secretWords only as a
 	// word of it, or "author" and "input_tokens" would be lost.
-	secretParts = []string{
-		"password", "passwd", "secret", "apikey", "privatekey", "credential", "authorization",
-		"accesstoken", "authtoken", "sessionid", "cookie", "csrf", "xsrf",
-	}
-	secretWords = map[string]bool{"auth": true, "token": true, "session": true, "pwd": true}
+	secretParts = bytes.Fields([]byte("password passwd secret apikey privatekey credential authorization accesstoken authtoken sessionid cookie csrf xsrf"))
+	secretWords = []string{"auth", "token", "session", "pwd"}
 
 	secretInText = regexp.MustCompile(`(?i)\b([\w.-]*(?:password|passwd|secret|api[_-]?key|token|credentials?|session(?:id)?|csrf|auth)=)[^&\s"'<>]+`)
 	bearerInText = regexp.MustCompile(`(?i)\b(bearer|authorization:\s*basic)\s+[A-Za-z0-9._~+/=-]{8,}`)
@@ -24,20 +24,23 @@ var (
 )
 
 // namesSecret tells by its name whether the value of a key must not be stored.
+// It is asked for every key of everything that comes in, so the common answer,
+// no, is found without making words.
 func namesSecret(key string) bool {
-	joined := strings.Map(func(r rune) rune {
+	var room [64]byte
+	joined := room[:0]
+	for _, r := range key {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return unicode.ToLower(r)
+			joined = utf8.AppendRune(joined, unicode.ToLower(r))
 		}
-		return -1
-	}, key)
+	}
 	for _, part := range secretParts {
-		if strings.Contains(joined, part) {
+		if bytes.Contains(joined, part) {
 			return true
 		}
 	}
-	for _, word := range words(key) {
-		if secretWords[word] {
+	for _, word := range secretWords {
+		if bytes.Contains(joined, []byte(word)) && slices.Contains(words(key), word) {
 			return true
 		}
 	}
@@ -115,5 +118,18 @@ func ScrubText(s string) string {
 	if strings.Contains(s, "://") {
 		s = userinfo.ReplaceAllString(s, "://"+Filtered+"@")
 	}
-	return bearerInText.ReplaceAllString(s, "${1} "+Filtered)
+	if containsFold(s, "bearer") || containsFold(s, "basic") {
+		s = bearerInText.ReplaceAllString(s, "${1} "+Filtered)
+	}
+	return s
+}
+
+// containsFold looks for a word in lower case, in any case.
+func containsFold(s, word string) bool {
+	for i := 0; i+len(word) <= len(s); i++ {
+		if s[i]|0x20 == word[0] && strings.EqualFold(s[i:i+len(word)], word) {
+			return true
+		}
+	}
+	return false
 }
