@@ -102,7 +102,7 @@ type farewell struct {
 // forget asks the upstream to revoke a credential, when there is time. That
 // must hold up nobody: ours is revoked whether or not the upstream can do it.
 func (s *Server) forget(grant string, c credential) {
-	if s.revokeURL != "" && !c.Brought {
+	if s.revokeURL != "" && !c.Brought && !s.cannotRevoke.Load() {
 		s.farewells.add(farewell{grant, c})
 	}
 }
@@ -148,6 +148,12 @@ func (s *Server) bid(f farewell) error {
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10)) // so that the connection can be used again
+	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed {
+		if !s.cannotRevoke.Swap(true) {
+			s.log.LogAttrs(ctx, slog.LevelInfo, "the upstream cannot revoke tokens: what is revoked here lives on there until it expires")
+		}
+		return nil
+	}
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("revoke: the upstream answered %d", resp.StatusCode)
 	}

@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -221,5 +222,32 @@ func TestServer_noteUse(t *testing.T) {
 		if got := used(); got != tt.want {
 			t.Errorf("use %d: noted after %v, want %v", i, got, tt.want)
 		}
+	}
+}
+
+// An upstream without such an endpoint is not asked again and again.
+func TestServer_revoke_whatTheUpstreamCannot(t *testing.T) {
+	w := newWorld(t)
+	cfg := w.Config(w.Store)
+	asked := 0
+	none := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		asked++
+		rw.WriteHeader(http.StatusNotFound)
+	}))
+	defer none.Close()
+	cfg.UpstreamRevokeURL = none.URL + "/oauth/revoke/"
+	s, err := oauth.NewServer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Server, w.web.Config.Handler, w.servers = s, s, append(w.servers, s)
+	for range 3 {
+		tk := w.SignIn("inspect")
+		w.Revoke(url.Values{"client_id": {w.ClientID}, "token": {tk.Access}})
+		w.WantDead("revoked", tk)
+		w.Events("")
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times, want once", asked)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -140,6 +141,8 @@ type Server struct {
 	uses      *batch[Use]
 	events    *batch[Event]
 	farewells *batch[farewell]
+
+	cannotRevoke atomic.Bool // the upstream has no such URL
 }
 
 // NewServer checks the configuration and returns a server. It starts nothing.

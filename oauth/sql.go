@@ -80,6 +80,10 @@ var tableColumns = []string{
 	`key, kind, data, created_at, expires_at, taken FROM tickets`,
 	grantColumns + ` FROM grants`,
 	`hash, grant_id, resource, scopes, created_at, expires_at FROM access_tokens`,
+	`grant_id, used_at FROM grant_uses`,
+	`hash, user_id, user_name, admin, created_at, expires_at FROM sessions`,
+	`id, happened_at, kind, outcome, client_id, user_id, by_user, grant_id, source, resource, detail FROM events`,
+	`id, sealed FROM canary`,
 }
 
 // migrate brings the schema up to date, and refuses one that is ahead of it.
