@@ -19,6 +19,11 @@ type Organization struct {
 	Slug  Text  `json:"slug"`
 	Name  Text  `json:"name"`
 	Links Links `json:"links"`
+
+	// The caller's own role there; older servers call it Role. Both are empty in
+	// a list.
+	OrgRole Text `json:"orgRole"`
+	Role    Text `json:"role"`
 }
 
 // Links are where Sentry says an organization lives. They come from an

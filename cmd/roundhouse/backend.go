@@ -32,6 +32,8 @@ type backend struct {
 	clientID string
 	secret   string
 	sandbox  *sandbox.Sandbox // nil for a real one
+
+	revokeURL string // where tokens are revoked; empty: nowhere
 }
 
 func openSentry(cfg *config) (*backend, error) {
@@ -61,7 +63,20 @@ func openSentry(cfg *config) (*backend, error) {
 		http:     &http.Client{Transport: transport, Timeout: 30 * time.Second},
 		clientID: cfg.SentryClientID,
 		secret:   cfg.SentryClientSecret,
+
+		revokeURL: cfg.revokeURL(),
 	}, nil
+}
+
+// revokeURL is where that Sentry revokes tokens, if it can.
+func (c *config) revokeURL() string {
+	switch c.SentryRevokeURL {
+	case "off":
+		return ""
+	case "":
+		return strings.TrimRight(c.SentryURL, "/") + "/oauth/revoke/"
+	}
+	return c.SentryRevokeURL
 }
 
 // openSandbox opens the sandbox in dir, to be reached by browsers at baseURL.

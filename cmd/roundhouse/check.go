@@ -37,7 +37,26 @@ func checkServe(c *config) error {
 	case c.Drain < 0:
 		return fmt.Errorf("--drain %s must not be negative", c.Drain)
 	}
+	if _, err := c.administrators(); err != nil {
+		return err
+	}
+	if err := c.checkRevokeURL(); err != nil {
+		return err
+	}
 	return checkSentryURL(c.SentryURL)
+}
+
+// checkRevokeURL wants the URL to be encrypted, or on this machine: secrets
+// travel there.
+func (c *config) checkRevokeURL() error {
+	if c.SentryRevokeURL == "" || c.SentryRevokeURL == "off" {
+		return nil
+	}
+	u, err := url.Parse(c.SentryRevokeURL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) || u.User != nil || u.Fragment != "" {
+		return errors.New("--sentry-revoke-url is neither an https URL nor off")
+	}
+	return nil
 }
 
 func (c *config) checkPublicURL() error {

@@ -55,7 +55,7 @@ func serve(ctx context.Context, cfg *config, s streams) error {
 		fmt.Fprintf(s.err, "some calls did not finish in %s and were canceled\n", cfg.Drain)
 		late = srv.Close()
 	}
-	return errors.Join(err, late, p.close())
+	return errors.Join(err, late, p.auth.Wait(drain), p.close())
 }
 
 func listen(addr string) (net.Listener, error) {

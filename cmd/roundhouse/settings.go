@@ -21,6 +21,10 @@ type config struct {
 	SentryClientSecret string
 	SentryToken        string
 	SentryCAFile       string
+	SentryRevokeURL    string
+
+	AdminEmails string
+	AdminRoles  string
 
 	AllowedOrigins string
 	Idle           time.Duration
@@ -71,6 +75,15 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"sentry-token": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.SentryToken, "sentry-token", "", "user auth `token` for that Sentry; better given by environment or file")
+	},
+	"sentry-revoke-url": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.SentryRevokeURL, "sentry-revoke-url", "", "`URL` where that Sentry revokes OAuth tokens, or off (default {sentry-url}/oauth/revoke/, unless that is not found)")
+	},
+	"admin-emails": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.AdminEmails, "admin-emails", "", "comma-separated `e-mails` of users who see and revoke everybody's sign-ins at /account; only for a Sentry that verifies addresses")
+	},
+	"admin-roles": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.AdminRoles, "admin-roles", "", "comma-separated `organization=role` pairs, such as acme=owner: whoever has that role in Sentry does, too")
 	},
 	"allowed-origins": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "comma-separated `origins` of browser-based clients, beside the public URL's")

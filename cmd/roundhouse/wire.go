@@ -24,6 +24,7 @@ type program struct {
 	backend   *backend
 	store     *oauth.SQLStore
 	auth      *oauth.Server
+	admins    administrators
 	node      *actors.Node
 	handler   http.Handler
 }
@@ -37,6 +38,9 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 			err = errors.Join(err, p.close())
 		}
 	}()
+	if p.admins, err = cfg.administrators(); err != nil {
+		return p, err
+	}
 	dir, err := cfg.dataDir()
 	if err != nil {
 		return p, err
@@ -87,9 +91,15 @@ func (p *program) newAuth(key oauth.Key, logger *slog.Logger) (*oauth.Server, er
 		UpstreamName: p.backend.name,
 		HTTPClient:   p.backend.http,
 		Identify:     p.identify,
-		Store:        p.store,
-		Key:          key,
-		Logger:       logger.With("part", "oauth"),
+
+		UpstreamRevokeURL: p.backend.revokeURL,
+		Reaches:           p.reaches,
+		Admin:             p.isAdmin,
+		AccountScopes:     p.admins.scopes(),
+
+		Store:  p.store,
+		Key:    key,
+		Logger: logger.With("part", "oauth"),
 	})
 }
 
@@ -103,7 +113,7 @@ func consentSkills() []oauth.Skill {
 
 // identify asks Sentry whose a fresh token is.
 func (p *program) identify(ctx context.Context, token string) (oauth.User, error) {
-	client, err := p.backend.client(sentry.StaticToken{T: sentry.NewToken(token)}, nil)
+	client, err := p.clientOf(token)
 	if err != nil {
 		return oauth.User{}, err
 	}
