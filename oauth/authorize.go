@@ -16,6 +16,9 @@ const (
 // and its redirect URI are known to be good, an error is a page: a redirect
 // would make us an open redirector.
 func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
+	if s.limited(w, r, s.limits.authorize) {
+		return
+	}
 	if len(r.URL.RawQuery) > maxQuery {
 		s.errorPage(w, http.StatusRequestURITooLong, "The request is too long", "Start again from your app.")
 		return

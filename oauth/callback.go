@@ -17,6 +17,9 @@ import (
 // and for an authorization that the user consented to; then the client is told
 // what came of it.
 func (s *Server) serveCallback(w http.ResponseWriter, r *http.Request) {
+	if s.limited(w, r, s.limits.authorize) {
+		return
+	}
 	if len(r.URL.RawQuery) > maxQuery {
 		s.errorPage(w, http.StatusRequestURITooLong, "The request is too long", "Start again from your app.")
 		return

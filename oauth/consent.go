@@ -55,6 +55,7 @@ func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 	switch err := s.answerConsent(w, r, pending); {
 	case errors.Is(err, ErrConflict): // it was approved before
 		s.ticketPage(w, r, err)
+	case s.limitPage(w, err):
 	case err != nil:
 		s.refused(r, pending.Client.ID, err)
 		s.redirectError(w, r, pending.RedirectURI, pending.State, err)
@@ -93,6 +94,9 @@ func (s *Server) answerConsent(w http.ResponseWriter, r *http.Request, pending a
 	chosen := s.skillsNamed(strings.Join(r.PostForm["skill"], " "))
 	if len(chosen) == 0 {
 		return s.askConsent(w, r, pending, "Choose at least one skill, or cancel.")
+	}
+	if err := s.limit(r.Context(), s.limits.approve); err != nil {
+		return err
 	}
 	pending.Skills = skillIDs(chosen)
 	s.record(r.Context(), Event{Kind: EventConsent, Client: pending.Client.ID, Resource: pending.Resource, Detail: strings.Join(pending.Skills, " ")})

@@ -34,6 +34,12 @@
 // an upstream token) is decided by an atomic step of the Store, never by a
 // lock in a process. All callers of one grant share one upstream refresh.
 //
-// The package does not limit rates and does not serve the protected-resource
-// metadata (RFC 9728): both belong to whoever serves the resource.
+// # Limits
+//
+// What anybody can ask for is limited by its source, in each process: see
+// Limits. What is over for good is told whatever the limit, since a client that
+// is told to wait tries again for ever.
+//
+// The package does not serve the protected-resource metadata (RFC 9728): that
+// belongs to whoever serves the resource.
 package oauth

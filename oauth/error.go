@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 )
 
 // Error is a failure that the client is told about: RFC 6749 §5.2, or §4.1.2.1
@@ -14,6 +15,7 @@ type Error struct {
 	Code        string
 	Description string
 	Status      int // zero: 400; without meaning in a redirect
+	RetryAfter  time.Duration
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Description }
@@ -65,6 +67,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Code == codeInvalidClient && r.Header.Get("Authorization") != "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="oauth"`)
 	}
+	e.writeRetry(w)
 	status := e.Status
 	if status == 0 {
 		status = http.StatusBadRequest

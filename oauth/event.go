@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -76,7 +75,7 @@ type EventStore interface {
 // record adds an event to the audit record, at the latest a moment after the
 // answer. A store that fails must not lock everybody out, so that is logged.
 func (s *Server) record(ctx context.Context, e Event) {
-	e.ID, e.Time, e.Source = newID(), s.now(), sourceFrom(ctx)
+	e.ID, e.Time, e.Source = newID(), s.now(), sourceText(ctx)
 	if e.Outcome == "" {
 		e.Outcome = OutcomeOK
 	}
@@ -95,7 +94,7 @@ func clip(text string) string {
 // log.
 func (s *Server) refused(r *http.Request, client string, err error) {
 	var known *Error
-	if errors.As(err, &known) {
+	if errors.As(err, &known) && known.RetryAfter == 0 { // a flood shall not fill the record
 		s.record(r.Context(), Event{Kind: EventRefusal, Outcome: known.Code, Client: client, Detail: r.URL.Path + ": " + known.Description})
 	}
 }
@@ -121,25 +120,4 @@ func (s *Server) newEvents() *batch[Event] {
 // closed.
 func (s *Server) Wait(ctx context.Context) error {
 	return errors.Join(s.farewells.wait(ctx), s.uses.wait(ctx), s.events.wait(ctx))
-}
-
-type sourceInContext struct{}
-
-// withSource notes where a request comes from, for the audit record.
-func withSource(r *http.Request, source string) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), sourceInContext{}, source))
-}
-
-func sourceFrom(ctx context.Context) string {
-	source, _ := ctx.Value(sourceInContext{}).(string)
-	return source
-}
-
-// remoteHost is the address of whoever connected.
-func remoteHost(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

@@ -61,6 +61,11 @@ func (s *Server) refreshOnce(ctx context.Context, client Client, id, token strin
 	if err != nil {
 		return tokenResponse{}, err
 	}
+	// Only now: a client whose sign-in is over must be told so whatever the
+	// limit, or it would go on trying.
+	if err := s.limit(ctx, s.limits.refresh); err != nil {
+		return tokenResponse{}, err
+	}
 	answer, err := s.issue(ctx, grant.Grant, resource, scopes, from, s.lineage.next(token))
 	if err == nil {
 		s.recordGrant(ctx, grant.Grant, Event{Kind: EventRefresh})

@@ -47,6 +47,10 @@ func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, "", err)
 		return
 	}
+	if err := s.limit(r.Context(), s.limits.register); err != nil {
+		s.refuse(w, r, "", err)
+		return
+	}
 	answer, err := s.register(r, metadata)
 	if err != nil {
 		s.writeError(w, r, err)

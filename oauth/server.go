@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -83,6 +84,11 @@ type Config struct {
 	Key    Key              // seals upstream tokens; see LoadOrCreateKey. Required.
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default(). Never told a secret.
+
+	// Source tells from which address a request comes. Nil: whoever connected,
+	// which behind a proxy is the proxy.
+	Source func(*http.Request) netip.Addr
+	Limits Limits
 }
 
 // Skill is a bundle of tools that a user allows or does not.
@@ -136,6 +142,8 @@ type Server struct {
 	mux     *http.ServeMux
 
 	refreshes singleflight.Group // by grant id
+	source    func(*http.Request) netip.Addr
+	limits    limiters
 
 	noted     useNotes
 	uses      *batch[Use]
@@ -199,6 +207,10 @@ func NewServer(cfg Config) (*Server, error) {
 		s.log = slog.Default()
 	}
 	s.uses, s.events, s.farewells = s.newUses(), s.newEvents(), s.newFarewells()
+	if s.source = cfg.Source; s.source == nil {
+		s.source = peer
+	}
+	s.limits = newLimiters(cfg.Limits, s.now)
 	s.mux = s.routes()
 	return s, nil
 }
@@ -254,7 +266,7 @@ func (s *Server) Paths() []string {
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mux.ServeHTTP(w, withSource(r, remoteHost(r)))
+	s.mux.ServeHTTP(w, withSource(r, s.source(r)))
 }
 
 func (s *Server) routes() *http.ServeMux {

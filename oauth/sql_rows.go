@@ -81,6 +81,22 @@ func (s *SQLStore) PutTicket(ctx context.Context, t Ticket) error {
 	})
 }
 
+func (s *SQLStore) Ticket(ctx context.Context, key Hash, now time.Time) (Ticket, error) {
+	t := Ticket{Key: key}
+	var taken bool
+	var created, expires int64
+	row := s.read.QueryRowContext(ctx, `SELECT kind, data, created_at, expires_at, taken = 1 FROM tickets
+		WHERE key = ? AND (taken = 1 OR expires_at > ?)`, key[:], millis(now))
+	if err := row.Scan(&t.Kind, &t.Data, &created, &expires, &taken); err != nil {
+		return Ticket{}, wrap("get ticket", err)
+	}
+	t.Created, t.Expires = instant(created), instant(expires)
+	if taken {
+		return t, ErrTaken
+	}
+	return t, nil
+}
+
 func (s *SQLStore) TakeTicket(ctx context.Context, key Hash, now time.Time) (Ticket, error) {
 	var t Ticket
 	var taken bool

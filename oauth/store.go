@@ -58,6 +58,10 @@ type Store interface {
 	// with that key, spent or not, it changes nothing and returns ErrConflict.
 	PutTicket(ctx context.Context, t Ticket) error
 
+	// Ticket returns a ticket as TakeTicket would, with the same errors, and
+	// spends nothing.
+	Ticket(ctx context.Context, key Hash, now time.Time) (Ticket, error)
+
 	// TakeTicket spends the ticket: of any number of calls, exactly one
 	// returns it with nil. Later calls return it with ErrTaken, even after it
 	// expired, until Purge forgets it. One that is unknown, or that expired

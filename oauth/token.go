@@ -98,6 +98,9 @@ func (s *Server) exchangeCode(ctx context.Context, client Client, form url.Value
 	if err := checkVerifier(verifier); err != nil {
 		return tokenResponse{}, err
 	}
+	if err := s.limit(ctx, s.limits.code); err != nil && s.unspent(ctx, code) {
+		return tokenResponse{}, err
+	}
 	var spent authorizationCode
 	switch err := s.takeTicket(ctx, codeKey(code), &spent); {
 	case errors.Is(err, ErrTaken): // §4.1.2: whoever used it first may be a thief
@@ -122,6 +125,13 @@ func (s *Server) exchangeCode(ctx context.Context, client Client, form url.Value
 		return tokenResponse{}, err
 	}
 	return s.issue(ctx, grant.Grant, resource, grant.Scopes, Hash{}, s.lineage.first(grant.ID))
+}
+
+// unspent reports whether a code may still be good later. What is no good must
+// be told so whatever the limit: a client would go on trying.
+func (s *Server) unspent(ctx context.Context, code string) bool {
+	_, err := s.store.Ticket(ctx, codeKey(code), s.now())
+	return err == nil
 }
 
 // issue makes an access token, and moves the grant's refresh token on from one

@@ -39,6 +39,8 @@ var skills = []oauth.Skill{
 	{ID: "docs", Title: "Docs", Description: "Read the documentation."},
 }
 
+var unlimited = oauth.Limit{PerMinute: -1}
+
 // world is an authorization server on a real port, its upstream on another,
 // and a browser. When the test ends, it checks that the log has kept none of
 // the secrets that went by.
@@ -114,6 +116,7 @@ func (w *world) Config(store oauth.Store) oauth.Config {
 		},
 		UpstreamName: "sentry.example.com",
 
+		Limits:            oauth.Limits{Register: unlimited, Authorize: unlimited, Approve: unlimited, Code: unlimited, Refresh: unlimited},
 		UpstreamRevokeURL: w.Upstream.URL + "/oauth/revoke/",
 		Identify:          w.Upstream.identify,
 		Reaches:           w.Upstream.reaches,

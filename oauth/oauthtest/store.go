@@ -150,12 +150,23 @@ func testTakeTicket(t *testing.T, s oauth.Store) {
 	again := want
 	again.Data = []byte{2}
 	wantErr(t, "the same ticket again", s.PutTicket(ctx, again), oauth.ErrConflict)
+	look := func(what string, at time.Time, wantError error) {
+		t.Helper()
+		got, err := s.Ticket(ctx, want.Key, at)
+		wantErr(t, what, err, wantError)
+		if wantError != oauth.ErrNotFound {
+			wantEqual(t, what, got, want)
+		}
+	}
+	look("look at a ticket", start, nil)
+	look("look at one that expires now", want.Expires, oauth.ErrNotFound)
 	got, err := s.TakeTicket(ctx, want.Key, start)
 	must(t, err)
 	wantEqual(t, "taken ticket", got, want)
 	got, err = s.TakeTicket(ctx, want.Key, start)
 	wantErr(t, "second taking", err, oauth.ErrTaken)
 	wantEqual(t, "ticket taken twice", got, want)
+	look("look at one that was taken, and expired", want.Expires.Add(time.Second), oauth.ErrTaken)
 	wantErr(t, "the same ticket after it was taken", s.PutTicket(ctx, again), oauth.ErrConflict)
 	got, err = s.TakeTicket(ctx, want.Key, want.Expires.Add(time.Second))
 	wantErr(t, "taking after it was taken and expired", err, oauth.ErrTaken)
