@@ -110,8 +110,9 @@ func (s *Sandbox) accountRoutes(reg func(pattern, scope string, h handler)) {
 	reg("GET /users/me/regions/", "", listRegions)
 	reg("GET /organizations/", "org:read", listOrgs)
 	reg("GET /organizations/{org}/", "org:read", func(r *request) (any, error) { return r.sb.orgJSON(r.org), nil })
-	reg("GET /organizations/{org}/projects/", "project:read", listProjects)
-	reg("GET /projects/{org}/{project}/", "project:read", getProject)
+	s.memberRoutes(reg)
+	s.teamRoutes(reg)
+	s.projectRoutes(reg)
 }
 
 func whoami(r *request) (any, error) { return userJSON(r.user), nil }
@@ -159,30 +160,12 @@ func (s *Sandbox) orgJSON(o org) map[string]any {
 	}
 }
 
-func listProjects(r *request) (any, error) {
-	limit, offset, err := r.page(maxPage)
-	if err != nil {
-		return nil, err
-	}
-	projects, err := collect(r.Context(), r.sb.read(), scanProject, visible+` AND (instr(lower(p.slug), ?3) OR instr(lower(p.name), ?3))
-		ORDER BY p.slug LIMIT ?4 OFFSET ?5`, r.user.ID, r.org.id, r.text("query"), limit+1, offset)
-	if err != nil {
-		return nil, err
-	}
-	return r.projectsJSON(cut(r, projects, limit, offset))
-}
-
-func getProject(r *request) (any, error) {
-	out, err := r.projectsJSON([]project{r.project})
-	if err != nil {
-		return nil, err
-	}
-	out[0]["organization"] = r.sb.orgJSON(r.org)
-	return out[0], nil
-}
-
 // projectsJSON says of each project also what kinds of telemetry it has.
 func (r *request) projectsJSON(projects []project) ([]map[string]any, error) {
+	teams, err := r.teamsByProject(projects)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]map[string]any, len(projects))
 	for i, p := range projects {
 		var logs, profiles, replays, spans bool
@@ -199,6 +182,10 @@ func (r *request) projectsJSON(projects []project) ([]map[string]any, error) {
 			"id": strconv.FormatInt(p.id, 10), "slug": p.slug, "name": p.name, "platform": p.platform, "dateCreated": stamp(p.created),
 			"hasLogs": logs, "hasProfiles": profiles, "hasReplays": replays, "firstTransactionEvent": spans,
 			"firstEvent": stampOrNil(firstEvent), "isMember": true, "mark": Mark(r.org.slug),
+			"team": nil, "teams": []any{},
+		}
+		if own := teams[p.id]; len(own) > 0 {
+			out[i]["team"], out[i]["teams"] = own[0], own
 		}
 	}
 	return out, nil

@@ -120,7 +120,7 @@ func updateIssue(r *request) (any, error) {
 
 func (c *change) apply(r *request, is issue, u *issueUpdate, now time.Time) error {
 	if c.AssignedTo != nil {
-		to, err := u.assignee(r, *c.AssignedTo)
+		to, err := u.assignee(r, is, *c.AssignedTo)
 		if err != nil {
 			return err
 		}
@@ -233,24 +233,33 @@ func (u *issueUpdate) latestRelease(is issue) (version string, err error) {
 	return version, err
 }
 
-// assignee reads user:ID, an email, a username, "me", or "" for nobody. Only a
-// member of the organization can be one.
-func (u *issueUpdate) assignee(r *request, to string) (string, error) {
+// assignee reads user:ID, an email, a username, "me", team:ID, team:SLUG, #SLUG,
+// or "" for nobody. Only who sees the issue's project, and a team that has it,
+// can be one.
+func (u *issueUpdate) assignee(r *request, is issue, to string) (string, error) {
 	switch to {
 	case "":
 		return "", nil
 	case "me":
 		to = "user:" + strconv.FormatInt(r.user.ID, 10)
 	}
-	id, _ := strings.CutPrefix(to, "user:")
+	kind, id := "user", strings.TrimPrefix(to, "user:")
+	search := `SELECT u.id FROM user u JOIN access a ON a.user = u.id
+		WHERE a.project = ?1 AND (u.id = ?2 OR u.email = ?3 COLLATE NOCASE OR u.username = ?3 COLLATE NOCASE)`
+	for _, prefix := range []string{"team:", "#"} {
+		if name, ok := strings.CutPrefix(to, prefix); ok {
+			kind, id, to = "team", name, name
+			search = `SELECT t.id FROM team t JOIN project_team pt ON pt.team = t.id
+				WHERE pt.project = ?1 AND (t.id = ?2 OR t.slug = ?3 COLLATE NOCASE) ORDER BY t.slug = ?3 COLLATE NOCASE DESC`
+		}
+	}
 	var found int64
-	err := u.q.QueryRowContext(u.ctx, `SELECT u.id FROM user u JOIN member m ON m.user = u.id
-		WHERE m.org = ? AND (u.id = ? OR u.email = ?3 COLLATE NOCASE OR u.username = ?3 COLLATE NOCASE)`, r.org.id, asID(id), to).Scan(&found)
+	err := u.q.QueryRowContext(u.ctx, search, is.project, asID(id), to).Scan(&found)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", &apiError{http.StatusBadRequest, map[string]any{
-			"detail": fmt.Sprintf("assignedTo %q is not a member of the organization; "+
-				"write user:ID, an email, a username, me, or an empty text for nobody", payload.Clip(to, 100)),
+			"detail": fmt.Sprintf("assignedTo %q is not a member or a team with access to the issue's project; "+
+				"write user:ID, an email, a username, me, team:SLUG, or an empty text for nobody", payload.Clip(to, 100)),
 			"assignedTo": []string{"Could not parse actor."}}}
 	}
-	return "user:" + strconv.FormatInt(found, 10), err
+	return kind + ":" + strconv.FormatInt(found, 10), err
 }

@@ -58,7 +58,16 @@ func (r *request) issue() (is issue, err error) {
 
 // searchEnv is what a search depends on besides its text.
 func (r *request) searchEnv(def time.Duration) (env query.Env, err error) {
-	env = query.Env{Now: r.sb.now(), UserID: r.user.ID, Environments: r.environments()}
+	env = query.Env{Now: r.sb.now(), UserID: r.user.ID, Environments: r.environments(), Teams: map[string]int64{}}
+	teams, err := r.sb.teamsOf(r.Context(), r.org)
+	if err != nil {
+		return env, err
+	}
+	for _, t := range teams {
+		if env.Teams[strings.ToLower(t.slug)] = t.id; t.mine {
+			env.MyTeams = append(env.MyTeams, t.id)
+		}
+	}
 	if env.Projects, err = r.projectIDs(); err != nil {
 		return env, err
 	}
@@ -156,12 +165,16 @@ func (r *request) issuesJSON(issues []issue) ([]map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	teams, err := r.sb.teamsOf(r.Context(), r.org)
+	if err != nil {
+		return nil, err
+	}
 	return each(issues, func(is issue) map[string]any {
 		id := strconv.FormatInt(is.id, 10)
 		return map[string]any{
 			"id": id, "shortId": is.short, "title": is.title, "culprit": is.culprit, "type": is.kind, "level": is.level, "platform": is.platform,
 			"issueCategory": is.category, "issueType": is.issueType, "priority": is.priority, "metadata": is.meta,
-			"status": is.status, "substatus": orNil(is.substatus), "statusDetails": shown(is.details), "assignedTo": assigneeJSON(is.assignee, members),
+			"status": is.status, "substatus": orNil(is.substatus), "statusDetails": shown(is.details), "assignedTo": assigneeJSON(is.assignee, members, teams),
 			"firstSeen": stamp(is.first), "lastSeen": stamp(is.last), "count": strconv.FormatInt(is.count, 10), "userCount": is.users,
 			"permalink": r.sb.baseURL() + "/organizations/" + r.org.slug + "/issues/" + id + "/",
 			"project":   projectRef(projects, is.project), "annotations": []any{}, "firstRelease": is.firstReleaseJSON(),
@@ -193,10 +206,15 @@ func projectRef(projects []project, id int64) any {
 	return map[string]any{"id": strconv.FormatInt(p.id, 10), "slug": p.slug, "name": p.name, "platform": p.platform}
 }
 
-func assigneeJSON(assignee string, members []User) any {
+func assigneeJSON(assignee string, members []User, teams []team) any {
 	for _, u := range members {
 		if id := strconv.FormatInt(u.ID, 10); assignee == "user:"+id {
 			return map[string]any{"type": "user", "id": id, "name": u.Name, "email": u.Email}
+		}
+	}
+	for _, t := range teams {
+		if id := strconv.FormatInt(t.id, 10); assignee == "team:"+id {
+			return map[string]any{"type": "team", "id": id, "name": t.slug}
 		}
 	}
 	return nil

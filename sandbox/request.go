@@ -94,6 +94,10 @@ func (s *Sandbox) writeAnswer(w http.ResponseWriter, r *request, body any, err e
 	if status == 0 {
 		status = http.StatusOK
 	}
+	if err == nil && status == http.StatusNoContent {
+		w.WriteHeader(status)
+		return
+	}
 	if err == nil {
 		body, err = s.age.answer(r.Pattern, body)
 	}

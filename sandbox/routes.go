@@ -10,7 +10,13 @@ const apiRoot = "/api/0"
 
 func (s *Sandbox) restRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
-	reg := func(pattern, scope string, h handler) { s.register(mux, pattern, scope, h) }
+	s.apiRoutes(func(pattern, scope string, h handler) { s.register(mux, pattern, scope, h) })
+	return mux
+}
+
+// apiRoutes names every REST route there is, for the mux and for tests of what
+// all of them have to do.
+func (s *Sandbox) apiRoutes(reg func(pattern, scope string, h handler)) {
 	s.accountRoutes(reg)
 	s.issueRoutes(reg)
 	s.eventRoutes(reg)
@@ -20,7 +26,6 @@ func (s *Sandbox) restRoutes() *http.ServeMux {
 	s.releaseRoutes(reg)
 	s.keyRoutes(reg)
 	s.replayRoutes(reg)
-	return mux
 }
 
 func (s *Sandbox) rootRoutes() *http.ServeMux {

@@ -13,7 +13,8 @@ type Env struct {
 	Start, End   time.Time        // the zero time leaves that end open
 	Projects     []int64          // rows of other projects do not exist; none means no rows
 	Environments []string         // empty means all
-	Teams        map[string]int64 // by slug; "my_teams" means all of them
+	Teams        map[string]int64 // by slug
+	MyTeams      []int64          // what "my_teams" means
 }
 
 // Cond is a compiled query. It includes the projects, the time range and the

@@ -251,19 +251,19 @@ func (c compiler) assignee(v value) fragment {
 	case v == "none" || v == "":
 		return raw("i.assignee = ''")
 	case v == "my_teams":
-		return c.teams(slices.Sorted(maps.Keys(c.env.Teams)))
+		return c.teams(c.env.MyTeams...)
+	case isTeam && c.env.Teams[strings.ToLower(team)] != 0:
+		return c.teams(c.env.Teams[strings.ToLower(team)])
 	case isTeam:
-		return c.teams([]string{team})
+		return c.teams()
 	}
 	return raw("i.assignee IN (SELECT 'user:' || u.id FROM user u WHERE u.email LIKE ? ESCAPE '\\' OR u.username LIKE ? ESCAPE '\\')", v.like(), v.like())
 }
 
-func (c compiler) teams(slugs []string) fragment {
+func (c compiler) teams(ids ...int64) fragment {
 	var args []any
-	for _, slug := range slugs {
-		if id, ok := c.env.Teams[slug]; ok {
-			args = append(args, fmt.Sprintf("team:%d", id))
-		}
+	for _, id := range ids {
+		args = append(args, fmt.Sprintf("team:%d", id))
 	}
 	return raw("i.assignee IN ("+marks(len(args))+")", args...)
 }

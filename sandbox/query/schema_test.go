@@ -36,7 +36,7 @@ const (
 func testEnv() Env {
 	return Env{
 		Now: now, UserID: 1, Start: now.AddDate(0, 0, -14), End: now,
-		Projects: []int64{1, 2}, Teams: map[string]int64{"payments": 7},
+		Projects: []int64{1, 2}, Teams: map[string]int64{"payments": 7}, MyTeams: []int64{7},
 	}
 }
 
