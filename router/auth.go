@@ -13,16 +13,22 @@ import (
 // protocol version, or answers 401 itself. RFC 6750 §2.1 only: a token in a
 // query or a body is not looked at, because both end up in logs.
 func (rt *router) authenticate(w http.ResponseWriter, r *http.Request, resource string) (constraint.Caller, bool) {
-	token, ok := bearer(r)
-	if !ok {
+	token, verify := rt.bearer(r)
+	if verify == nil {
 		// No error code without credentials (RFC 6750 §3.1).
 		rt.challenge(w, resource, "", "sign in: this URL needs a bearer token")
 		return constraint.Caller{}, false
 	}
-	caller, err := rt.Verify(r.Context(), token)
+	caller, err := verify(r.Context(), token)
+	var unavailable *constraint.UnavailableError
 	switch {
 	case errors.Is(err, constraint.ErrUnauthorized):
 		rt.challenge(w, resource, "invalid_token", "the token is unknown, expired or revoked")
+		return constraint.Caller{}, false
+	case errors.As(err, &unavailable):
+		rt.Logger.WarnContext(r.Context(), "token not looked up", "error", err)
+		retryAfter(w, unavailable.RetryAfter)
+		writeError(w, http.StatusServiceUnavailable, unavailable.Reason)
 		return constraint.Caller{}, false
 	case err != nil:
 		rt.Logger.ErrorContext(r.Context(), "token not looked up", "error", err)
@@ -36,13 +42,23 @@ func (rt *router) authenticate(w http.ResponseWriter, r *http.Request, resource 
 	return caller, true
 }
 
-func bearer(r *http.Request) (string, bool) {
+// bearer returns the token of a request and who knows it; nil if there is none.
+// A token of one scheme is never shown to the other's verifier.
+func (rt *router) bearer(r *http.Request) (token string, verify Verifier) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
-		return "", false
+		return "", nil
 	}
-	scheme, token, ok := strings.Cut(headers[0], " ")
-	return token, ok && token != "" && strings.EqualFold(scheme, "Bearer")
+	scheme, token, _ := strings.Cut(headers[0], " ")
+	switch {
+	case token == "":
+		return "", nil
+	case strings.EqualFold(scheme, "Bearer"):
+		return token, rt.Verify
+	case strings.EqualFold(scheme, "Sentry-Bearer"):
+		return token, rt.VerifySentry
+	}
+	return "", nil
 }
 
 // covers reports whether a token for granted is good at resource: there and

@@ -41,7 +41,7 @@ type Directory interface {
 
 // Verifier returns the holder of a token. constraint.ErrUnauthorized means that
 // the token is unknown, expired or revoked; any other error that it could not
-// be looked up.
+// be looked up: a *constraint.UnavailableError says why and for how long.
 type Verifier func(ctx context.Context, token string) (constraint.Caller, error)
 
 // Config is what the front door needs.
@@ -49,6 +49,10 @@ type Config struct {
 	PublicURL string    // scheme and host as clients write them, no trailing slash. Required
 	Directory Directory // required
 	Verify    Verifier  // required
+
+	// VerifySentry is asked about "Authorization: Sentry-Bearer TOKEN", a token
+	// of Sentry's own. Nil: such a header is none.
+	VerifySentry Verifier
 
 	Scopes        []string // all that exist, for the metadata
 	DefaultScopes []string // what a client should ask for first, for the challenge

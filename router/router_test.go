@@ -73,11 +73,22 @@ func verify(_ context.Context, token string) (constraint.Caller, error) {
 	return ann, nil
 }
 
+func verifySentry(_ context.Context, token string) (constraint.Caller, error) {
+	switch token {
+	case "ann-of-sentry":
+		return constraint.Caller{User: "ann", Grant: "s1", Resource: "https://mcp.example.com/mcp", Skills: []string{"inspect"}}, nil
+	case "one-of-many":
+		return constraint.Caller{}, &constraint.UnavailableError{Reason: "too many to check", RetryAfter: time.Minute, Err: errors.New("secret detail")}
+	}
+	return constraint.Caller{}, constraint.ErrUnauthorized
+}
+
 func newTestRouter(log io.Writer) http.Handler {
 	return New(Config{
 		PublicURL:     "https://mcp.example.com",
 		Directory:     directory{},
 		Verify:        verify,
+		VerifySentry:  verifySentry,
 		Scopes:        []string{"inspect", "triage"},
 		DefaultScopes: []string{"inspect"},
 		Origins:       []string{"https://inspector.example.com"},

@@ -2,6 +2,7 @@ package sentry
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 )
@@ -133,4 +134,24 @@ func (c *Client) regions(ctx context.Context) ([]region, error) {
 		found = []region{{"", c.base}}
 	}
 	return found, nil
+}
+
+// Scopes returns what the caller's credential may do, or nil where Sentry does
+// not say.
+func (c *Client) Scopes(ctx context.Context) ([]string, error) {
+	var reply struct {
+		Auth *struct {
+			Scopes []string `json:"scopes"`
+		} `json:"auth"`
+	}
+	_, err := c.call(ctx, request{op: "list scopes", base: c.base}, &reply)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case reply.Auth == nil:
+		return nil, nil
+	}
+	return reply.Auth.Scopes, nil
 }

@@ -40,6 +40,9 @@ func checkServe(c *config) error {
 	if _, err := c.administrators(); err != nil {
 		return err
 	}
+	if _, err := skillsNamed("--sentry-bearer", strings.Join(c.sentryBearer(), ",")); err != nil {
+		return err
+	}
 	if err := c.checkRevokeURL(); err != nil {
 		return err
 	}
@@ -169,9 +172,19 @@ func isLoopback(host string) bool {
 }
 
 // skills returns the chosen skills, sorted as tools.Skills are.
-func (c *config) skills() ([]tools.Skill, error) {
+func (c *config) skills() ([]tools.Skill, error) { return skillsNamed("--skills", c.Skills) }
+
+// sentryBearer returns the skills of Sentry's own tokens; nil: none are let in.
+func (c *config) sentryBearer() []string {
+	if c.SentryBearer == "off" {
+		return nil
+	}
+	return splitList(c.SentryBearer)
+}
+
+func skillsNamed(flag, list string) ([]tools.Skill, error) {
 	asked := map[string]bool{}
-	for _, id := range splitList(c.Skills) {
+	for _, id := range splitList(list) {
 		asked[id] = true
 	}
 	var chosen []tools.Skill
@@ -182,7 +195,7 @@ func (c *config) skills() ([]tools.Skill, error) {
 		}
 	}
 	for id := range asked {
-		return nil, fmt.Errorf("--skills: %q is none; there are %s", id, strings.Join(skillIDs(), ", "))
+		return nil, fmt.Errorf("%s: %q is none; there are %s", flag, id, strings.Join(skillIDs(), ", "))
 	}
 	return chosen, nil
 }

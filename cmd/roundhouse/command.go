@@ -44,7 +44,7 @@ an OAuth application there with the redirect URL {public-url}/oauth/callback:
 
 and give the client's secret in ROUNDHOUSE_SENTRY_CLIENT_SECRET.`,
 			settings: join(shared, sentrySettings, []string{"addr", "public-url", "sentry-client-id", "sentry-client-secret",
-				"sentry-revoke-url", "admin-emails", "admin-roles", "allowed-origins", "idle", "max-contexts", "drain"}),
+				"sentry-revoke-url", "sentry-bearer", "admin-emails", "admin-roles", "allowed-origins", "idle", "max-contexts", "drain"}),
 			check: checkServe,
 			run:   serve,
 		},

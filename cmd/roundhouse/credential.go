@@ -21,6 +21,9 @@ func (t grantTokens) Token(ctx context.Context) (sentry.Token, error) {
 	if !ok {
 		return sentry.Token{}, errors.New("a call to Sentry without a caller")
 	}
+	if b, ok := broughtFrom(ctx); ok && b.grant == caller.Grant {
+		return sentry.NewToken(b.token), nil
+	}
 	token, err := t.auth.UpstreamToken(ctx, caller.Grant)
 	if err != nil {
 		return sentry.Token{}, fmt.Errorf("token of the grant: %w", err)
@@ -32,9 +35,10 @@ func (t grantTokens) Token(ctx context.Context) (sentry.Token, error) {
 // it has ended the sign-in before its time. The grant then ends too, and the
 // client's next request is asked to sign in again instead of failing for ever.
 type refusals struct {
-	next   http.RoundTripper
-	auth   *oauth.Server
-	logger *slog.Logger
+	next    http.RoundTripper
+	auth    *oauth.Server
+	brought *passthrough // may be nil
+	logger  *slog.Logger
 }
 
 func (t refusals) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -45,6 +49,10 @@ func (t refusals) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := context.WithoutCancel(req.Context())
 	caller, ok := constraint.CallerFrom(ctx)
 	token, isBearer := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+	if b, ok := broughtFrom(ctx); ok && b.grant == caller.Grant && t.brought != nil {
+		t.brought.forget(b.grant)
+		return resp, nil
+	}
 	if ok && isBearer {
 		if err := t.auth.UpstreamRefused(ctx, caller.Grant, token); err != nil {
 			t.logger.Error("grant not ended", "grant", caller.Grant, "error", err)

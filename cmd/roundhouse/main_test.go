@@ -54,6 +54,7 @@ func TestRun_Refused(t *testing.T) {
 		{args: "--public-url https://mcp.example.com/mcp", code: 2, says: "--public-url"},
 		{args: "--sentry-url sentry.example.com", code: 2, says: "--sentry-client-id"},
 		{args: "--sentry-url sentry.example.com --sentry-client-id a --sentry-client-secret b", code: 2, says: "--sentry-url"},
+		{args: "--sentry-bearer dance", code: 2, says: "--sentry-bearer"},
 		{args: "--admin-emails mara", code: 2, says: "--admin-emails"},
 		{args: "--admin-roles acme", code: 2, says: "--admin-roles"},
 		{args: "--sentry-revoke-url http://sentry.example.com/revoke", code: 2, says: "--sentry-revoke-url"},

@@ -23,6 +23,8 @@ type config struct {
 	SentryCAFile       string
 	SentryRevokeURL    string
 
+	SentryBearer string
+
 	AdminEmails string
 	AdminRoles  string
 
@@ -78,6 +80,9 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"sentry-revoke-url": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.SentryRevokeURL, "sentry-revoke-url", "", "`URL` where that Sentry revokes OAuth tokens, or off (default {sentry-url}/oauth/revoke/, unless that is not found)")
+	},
+	"sentry-bearer": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.SentryBearer, "sentry-bearer", tools.Inspect, "comma-separated `skills` of \"Authorization: Sentry-Bearer TOKEN\", with a token made in Sentry, where Sentry does not tell its scopes; off refuses such tokens")
 	},
 	"admin-emails": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.AdminEmails, "admin-emails", "", "comma-separated `e-mails` of users who see and revoke everybody's sign-ins at /account; only for a Sentry that verifies addresses")

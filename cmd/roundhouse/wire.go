@@ -25,6 +25,7 @@ type program struct {
 	store     *oauth.SQLStore
 	auth      *oauth.Server
 	admins    administrators
+	brought   *passthrough // nil: no tokens of Sentry's own
 	node      *actors.Node
 	handler   http.Handler
 }
@@ -58,7 +59,10 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 	if p.auth, err = p.newAuth(key, logger); err != nil {
 		return p, err
 	}
-	client, err := p.backend.client(grantTokens{p.auth}, refusals{p.backend.http.Transport, p.auth, logger})
+	if skills := cfg.sentryBearer(); skills != nil {
+		p.brought = newPassthrough(publicURL+"/mcp", p.askSentry(skills))
+	}
+	client, err := p.backend.client(grantTokens{p.auth}, refusals{p.backend.http.Transport, p.auth, p.brought, logger})
 	if err != nil {
 		return p, err
 	}
@@ -66,6 +70,9 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 		return p, err
 	}
 	p.handler = p.newRouter(cfg, logger)
+	if p.brought != nil {
+		p.handler = p.brought.carry(p.handler)
+	}
 	return p, nil
 }
 
@@ -159,10 +166,15 @@ func (p *program) newRouter(cfg *config, logger *slog.Logger) http.Handler {
 			first = append(first, s.ID)
 		}
 	}
+	var verifySentry router.Verifier
+	if p.brought != nil {
+		verifySentry = p.brought.verify
+	}
 	return router.New(router.Config{
 		PublicURL:     p.publicURL,
 		Directory:     p.node,
 		Verify:        p.verify,
+		VerifySentry:  verifySentry,
 		Scopes:        all,
 		DefaultScopes: first,
 		Public:        public,
