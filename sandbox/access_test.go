@@ -26,6 +26,8 @@ func TestAccess_Isolation(t *testing.T) {
 		"/organizations/%s/issues/" + id + "/user-reports/", "/organizations/%s/monitors/", "/organizations/%s/monitors/nightly-settlement/",
 		"/organizations/%s/monitors/nightly-settlement/checkins/", "/projects/%s/collector/monitors/nightly-settlement/stats/", "/projects/%s/collector/events/" + runA + "/attachments/",
 		"/organizations/%s/events/", "/organizations/%s/events/validate/", "/organizations/%s/tags/", "/organizations/%s/trace-items/attributes/",
+		"/organizations/%s/releases/", "/organizations/%s/releases/collector@0.41.0/", "/organizations/%s/releases/collector@0.41.0/commits/",
+		"/organizations/%s/releases/collector@0.41.0/deploys/", "/projects/%s/collector/releases/collector@0.41.0/", "/projects/%s/collector/releases/",
 		"/organizations/%s/replays/", "/organizations/%s/replays/" + replayA + "/", "/organizations/%s/replay-count/?query=replay_id:" + replayA,
 		"/projects/%s/collector/replays/" + replayA + "/", "/projects/%s/collector/replays/" + replayA + "/recording-segments/",
 	} {
@@ -37,6 +39,10 @@ func TestAccess_Isolation(t *testing.T) {
 	for _, tt := range []struct{ method, path, body string }{
 		{"PUT", "/organizations/globex-labs/issues/" + id + "/", `{"status":"resolved"}`},
 		{"POST", "/organizations/globex-labs/issues/" + id + "/notes/", `{"text":"x"}`},
+		{"POST", "/organizations/globex-labs/releases/", `{"version":"x","projects":["collector"]}`},
+		{"PUT", "/organizations/globex-labs/releases/collector@0.41.0/", `{}`},
+		{"POST", "/organizations/globex-labs/releases/collector@0.41.0/deploys/", `{"environment":"x"}`},
+		{"PUT", "/organizations/acme-outdoors/releases/collector@0.41.0/", `{}`},
 		// The organization is Jon's own; the issue and the project are not.
 		{"GET", "/organizations/acme-outdoors/issues/" + id + "/", ""},
 		{"GET", "/organizations/acme-outdoors/issues/" + short + "/", ""},

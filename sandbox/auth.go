@@ -44,8 +44,12 @@ func parseScopes(names []string) (scopeSet, error) {
 
 func (s scopeSet) String() string { return strings.Join(s, " ") }
 
-// has reports whether the set grants want: write implies read, and admin both.
+// has reports whether the set grants want, or one of several with a | between
+// them: write implies read, and admin both.
 func (s scopeSet) has(want string) bool {
+	if one, others, several := strings.Cut(want, "|"); several {
+		return s.has(one) || s.has(others)
+	}
 	resource, level, _ := strings.Cut(want, ":")
 	stronger := map[string][]string{"read": {"write", "admin"}, "write": {"admin"}}[level]
 	if slices.Contains(s, want) {

@@ -71,13 +71,14 @@ func listIssueEvents(r *request) (any, error) {
 		return nil, err
 	}
 	full := slices.Contains([]string{"1", "true"}, r.URL.Query().Get("full"))
-	return each(cut(r, events, limit, offset), func(ev event) map[string]any {
+	out := each(cut(r, events, limit, offset), func(ev event) map[string]any {
 		out := ev.summary(is)
 		if full {
 			maps.Copy(out, ev.details())
 		}
 		return out
-	}), nil
+	})
+	return out, r.describeReleases(out...)
 }
 
 // getIssueEvent finds an event by id, or the latest, the oldest, or the one
@@ -107,6 +108,9 @@ func getIssueEvent(r *request) (any, error) {
 	}
 	out := ev.summary(is)
 	maps.Copy(out, ev.details())
+	if err := r.describeReleases(out); err != nil {
+		return nil, err
+	}
 	return out, r.neighbors(out, is, ev)
 }
 

@@ -189,7 +189,7 @@ func (b *batch) event(id string, ev payload.Object) error {
 		if err != nil || known { // SDKs send again what they think was lost
 			return err
 		}
-		if err := b.release(seen.release); err != nil {
+		if err := b.release(seen.release, true); err != nil {
 			return err
 		}
 		if row.issue, err = b.sighted(seen); err != nil {
@@ -209,7 +209,7 @@ func (b *batch) transaction(id string, ev payload.Object) error {
 		return &badPayload{errors.New("no trace_id or span_id in contexts.trace")}
 	}
 	release := payload.Text(ev["release"])
-	if err := b.do(func() error { return b.release(release) }); err != nil {
+	if err := b.do(func() error { return b.release(release, true) }); err != nil {
 		return err
 	}
 	root := spans[0]
@@ -352,8 +352,9 @@ func timestamp(ev payload.Object) float64 {
 	return ts
 }
 
-// release notes that a release was seen in the project.
-func (b *batch) release(version string) error {
+// release notes that a release was seen in the project: in an event, or
+// otherwise.
+func (b *batch) release(version string, event bool) error {
 	if version == "" {
 		return nil
 	}
@@ -363,9 +364,7 @@ func (b *batch) release(version string) error {
 	if err != nil {
 		return fmt.Errorf("release: %w", err)
 	}
-	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO release_project(release, project, first, last)
-		SELECT id, ?1, ?2, ?2 FROM release WHERE org = ?3 AND version = ?4
-		ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)`, b.project.id, now, b.project.org, version)
+	err = seenRelease(b.ctx, b.tx, b.project.org, b.project.id, version, now, event)
 	if err != nil {
 		return fmt.Errorf("release: %w", err)
 	}

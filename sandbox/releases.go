@@ -12,27 +12,31 @@ import (
 
 // release is a version of what some projects of an organization run.
 type release struct {
-	id                   int64
-	version              string
-	created, first, last float64 // first and last: seen in the projects asked for
-	released             sql.NullFloat64
+	id                    int64
+	version, ref, url     string
+	created               float64
+	first, last, released sql.NullFloat64 // first and last event in the projects asked for
 }
 
 func (s *Sandbox) releaseRoutes(reg func(pattern, scope string, h handler)) {
+	const read, change = "project:read|project:releases|org:ci", "project:write|project:releases|org:ci"
 	for _, in := range []string{"/organizations/{org}", "/projects/{org}/{project}"} {
-		reg("GET "+in+"/releases/", "project:read", listReleases)
-		reg("GET "+in+"/releases/{version}/", "project:read", getRelease)
-		reg("GET "+in+"/releases/{version}/commits/", "project:read", ofRelease)
+		reg("GET "+in+"/releases/", read, listReleases)
+		reg("POST "+in+"/releases/", change, createRelease)
+		reg("GET "+in+"/releases/{version}/", read, getRelease)
+		reg("PUT "+in+"/releases/{version}/", change, updateRelease)
+		reg("GET "+in+"/releases/{version}/commits/", read, listCommits)
 	}
-	reg("GET /organizations/{org}/releases/{version}/deploys/", "project:read", ofRelease)
+	reg("GET /organizations/{org}/releases/{version}/deploys/", read, listDeploys)
+	reg("POST /organizations/{org}/releases/{version}/deploys/", change, createDeploy)
 }
 
 // releasesIn selects releases that were seen in some of the projects ?1.
-const releasesIn = `SELECT r.id, r.version, r.created, r.released, min(rp.first), max(rp.last) FROM release r JOIN release_project rp ON rp.release = r.id
+const releasesIn = `SELECT r.id, r.version, r.ref, r.url, r.created, r.released, min(rp.first_event), max(rp.last_event) FROM release r JOIN release_project rp ON rp.release = r.id
 	WHERE rp.project IN (SELECT value FROM json_each(?1)) AND r.org = ?2 `
 
 func scanRelease(rows *sql.Rows) (v release, err error) {
-	return v, rows.Scan(&v.id, &v.version, &v.created, &v.released, &v.first, &v.last)
+	return v, rows.Scan(&v.id, &v.version, &v.ref, &v.url, &v.created, &v.released, &v.first, &v.last)
 }
 
 func (r *request) releases(where string, args ...any) ([]release, error) {
@@ -85,19 +89,6 @@ func getRelease(r *request) (any, error) {
 	return out[0], nil
 }
 
-// ofRelease answers for the commits and the deploys of a release: nothing that
-// SDKs send tells of any.
-func ofRelease(r *request) (any, error) {
-	limit, offset, err := r.page(maxPage)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := r.release(); err != nil {
-		return nil, err
-	}
-	return cut(r, []any{}, limit, offset), nil
-}
-
 // inProject says how a release went in a project.
 type inProject struct {
 	release, project, issues int64 // issues that were first seen in it
@@ -133,7 +124,15 @@ func (r *request) releasesJSON(releases []release) ([]map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return each(releases, func(v release) map[string]any { return v.json(seen, projects, asked) }), nil
+	past, err := r.sb.historyOf(r.Context(), ids)
+	if err != nil {
+		return nil, err
+	}
+	return each(releases, func(v release) map[string]any {
+		out := v.json(seen, projects, asked)
+		past.describe(v.id, out)
+		return out
+	}), nil
 }
 
 // json names all projects of the release, and counts the issues in those that
@@ -157,9 +156,8 @@ func (v release) json(seen []inProject, projects []project, asked []int64) map[s
 	return map[string]any{
 		"id": strconv.FormatInt(v.id, 10), "version": v.version, "shortVersion": short, "status": "open",
 		"versionInfo": payload.Object{"package": orNil(name), "description": short, "version": payload.Object{"raw": short}},
-		"dateCreated": stamp(v.created), "dateReleased": stampOrNil(v.released), "firstEvent": stamp(v.first), "lastEvent": stamp(v.last),
-		"newGroups": issues, "projects": in, "ref": nil, "url": nil, "authors": []any{},
-		"commitCount": 0, "lastCommit": nil, "deployCount": 0, "lastDeploy": nil,
+		"dateCreated": stamp(v.created), "dateReleased": stampOrNil(v.released), "firstEvent": stampOrNil(v.first), "lastEvent": stampOrNil(v.last),
+		"newGroups": issues, "projects": in, "ref": orNil(v.ref), "url": orNil(v.url),
 	}
 }
 

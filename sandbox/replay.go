@@ -30,7 +30,7 @@ func (b *batch) replayEvent(envelopeID string, raw []byte) (id string, err error
 	return id, b.replay(id, func(rep *payload.Replay) error {
 		rep.Tell(ev, b.Arrival)
 		if n := len(rep.Releases); n > 0 {
-			return b.release(rep.Releases[n-1])
+			return b.release(rep.Releases[n-1], false)
 		}
 		return nil
 	})

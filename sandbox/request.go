@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 )
 
 const maxRequestBody = 1 << 20
@@ -54,8 +55,11 @@ func notFound() *apiError {
 }
 
 func forbidden(scope string) *apiError {
-	return refuse(http.StatusForbidden, "You do not have permission to perform this action. It needs the scope %s.", scope)
+	return refuse(http.StatusForbidden, "You do not have permission to perform this action. It needs the scope %s.", anyOfScopes(scope))
 }
+
+// anyOfScopes puts into words that one of several is enough.
+func anyOfScopes(scope string) string { return strings.ReplaceAll(scope, "|", " or ") }
 
 // api wraps a handler with everything that every request shares: who asks, may
 // they, and which organization and project the path names.
@@ -80,7 +84,7 @@ func (r *request) answer(scope string, h handler) (any, error) {
 		return nil, err
 	}
 	if !roleAllows(r.org.role, scope) {
-		return nil, refuse(http.StatusForbidden, "You do not have permission to perform this action. It needs the scope %s, which the role %s does not have.", scope, r.org.role)
+		return nil, refuse(http.StatusForbidden, "You do not have permission to perform this action. It needs the scope %s, which the role %s does not have.", anyOfScopes(scope), r.org.role)
 	}
 	return h(r)
 }

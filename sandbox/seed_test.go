@@ -191,6 +191,8 @@ func TestNew_EmptyStaysEmpty(t *testing.T) {
 // undo turns a file into one of an older schema: what each upgrade did, newest
 // first.
 var undo = []string{
+	8: `DROP TABLE release_commit; DROP TABLE deploy; ALTER TABLE release DROP COLUMN ref; ALTER TABLE release DROP COLUMN url;
+		ALTER TABLE release_project DROP COLUMN first_event; ALTER TABLE release_project DROP COLUMN last_event`,
 	7: "DROP TABLE segment; DROP TABLE replay_link; ALTER TABLE seeding DROP COLUMN segment",
 	6: "DROP VIEW access; DROP TABLE project_team; DROP TABLE team_member; DROP TABLE team; DROP INDEX member_user",
 	5: "DROP TABLE early_checkin",
