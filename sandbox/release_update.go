@@ -56,18 +56,13 @@ type sentDeploy struct {
 	DateFinished *string `json:"dateFinished"`
 }
 
-// badField answers for one member of a body, as Sentry does.
-func badField(name, format string, args ...any) *apiError {
-	return &apiError{http.StatusBadRequest, map[string]any{name: []string{fmt.Sprintf(format, args...)}}}
-}
-
 // check reads the times and refuses what is wrong.
 func (u *releaseUpdate) check(now time.Time) (err error) {
 	if len(u.Commits) > maxCommits {
-		return badField("commits", "There are more than %d commits.", maxCommits)
+		return badField("commits", fmt.Sprintf("There are more than %d commits.", maxCommits))
 	}
 	for _, ref := range u.Refs {
-		return badField("refs", "Invalid repository names: %s. No repository is connected; send the commits instead.", payload.Clip(ref.Repository, 100))
+		return badField("refs", fmt.Sprintf("Invalid repository names: %s. No repository is connected; send the commits instead.", payload.Clip(ref.Repository, 100)))
 	}
 	if u.DateReleased != nil && *u.DateReleased != "" {
 		if u.released, err = parseTime("dateReleased", *u.DateReleased); err != nil {
@@ -77,12 +72,12 @@ func (u *releaseUpdate) check(now time.Time) (err error) {
 	for i := range u.Commits {
 		c := &u.Commits[i]
 		if c.ID == "" || len(c.ID) > 64 {
-			return badField("commits", "Commit %d has no id of at most 64 characters.", i+1)
+			return badField("commits", fmt.Sprintf("Commit %d has no id of at most 64 characters.", i+1))
 		}
 		c.at = now
 		if c.Timestamp != "" {
 			if c.at, err = parseTime("timestamp", c.Timestamp); err != nil {
-				return badField("commits", "Commit %d has a timestamp in the wrong format.", i+1)
+				return badField("commits", fmt.Sprintf("Commit %d has a timestamp in the wrong format.", i+1))
 			}
 		}
 		for _, text := range []*string{&c.AuthorName, &c.AuthorEmail, &c.Repository} {
@@ -99,9 +94,9 @@ func checkVersion(version string) error {
 	case version == "":
 		return badField("version", "This field is required.")
 	case len([]rune(version)) > maxVersion:
-		return badField("version", "Ensure this field has no more than %d characters.", maxVersion)
+		return badField("version", fmt.Sprintf("Ensure this field has no more than %d characters.", maxVersion))
 	case strings.TrimSpace(version) == "", version == ".", version == "..", version == "latest", strings.ContainsAny(version, "\r\n\f\t/\\"):
-		return badField("version", "Release with name %s is not allowed", version)
+		return badField("version", fmt.Sprintf("Release with name %s is not allowed", version))
 	}
 	return nil
 }
