@@ -308,17 +308,13 @@ type item struct {
 // row is an item as it is stored.
 type row struct {
 	item
-	attrs string
-	body  []byte
+	attrs, body []byte
 }
 
 func (it item) encode() (row, error) {
-	attrs, err := json.Marshal(it.attrs)
-	if err != nil {
-		return row{}, fmt.Errorf("encode attributes: %w", err)
-	}
-	r := row{item: it, attrs: string(attrs)}
+	r := row{item: it, attrs: it.attrs.JSONB()}
 	if it.body != nil {
+		var err error
 		if r.body, err = json.Marshal(it.body); err != nil {
 			return row{}, fmt.Errorf("encode body: %w", err)
 		}

@@ -23,7 +23,7 @@ const (
 // attrsOf reads the attributes of the items of a kind, in the order they came.
 func (r *runner) attrsOf(kind string) []payload.Object {
 	r.Helper()
-	rows, err := r.sb.read().Query("SELECT attrs FROM item WHERE kind = ? ORDER BY id", kind)
+	rows, err := r.sb.read().Query("SELECT json(attrs) FROM item WHERE kind = ? ORDER BY id", kind)
 	if err != nil {
 		r.Fatal(err)
 	}

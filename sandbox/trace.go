@@ -126,7 +126,7 @@ func (r *request) trace(limit int) (roots []*traceNode, alone []traceError, err 
 	if err != nil {
 		return nil, nil, err
 	}
-	nodes, err := collect(r.Context(), r.sb.read(), scanTraceNode, "SELECT it.span_id, it.event_id, p.id, p.slug, it.attrs"+
+	nodes, err := collect(r.Context(), r.sb.read(), scanTraceNode, "SELECT it.span_id, it.event_id, p.id, p.slug, json(it.attrs)"+
 		traceItems+ofTrace+"'span' ORDER BY it.ts, it.id LIMIT ?5", append(args, limit)...)
 	if err != nil {
 		return nil, nil, err

@@ -28,8 +28,12 @@ func (a Attrs) Set(key string, v any) {
 		if v != "" {
 			a[key] = Clip(v, maxAttrRunes)
 		}
-	case bool, float64, int64, json.Number:
+	case bool, int64:
 		a[key] = v
+	case float64, json.Number:
+		if _, finite := Number(v); finite { // no answer could hold 1e999
+			a[key] = v
+		}
 	case []any, Object:
 		if raw, err := json.Marshal(v); err == nil {
 			a[key] = Clip(string(raw), maxAttrRunes)
