@@ -25,9 +25,10 @@ type projectKey struct {
 	opts         keyOptions
 }
 
-// keyOptions are for the loader that a page of a browser includes. The sandbox
-// keeps them, and has no loader.
+// keyOptions are, but for the limit, for the loader that a page of a browser
+// includes. The sandbox keeps them, and has no loader.
 type keyOptions struct {
+	RateLimit  *rateLimit    `json:"rateLimit,omitempty"` // nil: none
 	BrowserSDK string        `json:"browserSdkVersion"`
 	Loader     loaderOptions `json:"dynamicSdkLoaderOptions"`
 }
@@ -64,7 +65,7 @@ func scanKey(rows *sql.Rows) (k projectKey, err error) { return k, k.scan(rows.S
 func (s *Sandbox) keyJSON(k projectKey) map[string]any {
 	return map[string]any{
 		"id": k.public, "name": k.name, "label": k.name, "public": k.public, "projectId": k.project, "isActive": k.active,
-		"dsn": payload.Object{"public": s.dsn(k.public, k.project)}, "dateCreated": stamp(k.created), "rateLimit": nil,
+		"dsn": payload.Object{"public": s.dsn(k.public, k.project)}, "dateCreated": stamp(k.created), "rateLimit": k.opts.RateLimit,
 		"browserSdkVersion": k.opts.BrowserSDK, "dynamicSdkLoaderOptions": k.opts.Loader,
 	}
 }
@@ -106,9 +107,11 @@ type keyChange struct {
 }
 
 // apply changes a key, or says what of it cannot be.
-func (c keyChange) apply(k *projectKey) error {
-	if len(c.RateLimit) > 0 && string(c.RateLimit) != "null" {
-		return &apiError{http.StatusBadRequest, payload.Object{"rateLimit": []string{"Rate limits are not available in the sandbox."}}}
+func (c keyChange) apply(k *projectKey) (err error) {
+	if len(c.RateLimit) > 0 {
+		if k.opts.RateLimit, err = readRateLimit(c.RateLimit); err != nil {
+			return err
+		}
 	}
 	if c.Name != nil {
 		k.name = strings.TrimSpace(*c.Name)

@@ -84,7 +84,9 @@ func TestKeys_Refuse(t *testing.T) {
 		{"a key of another project", "GET", "/projects/acme-outdoors/checkout-api/keys/" + own + "/", "", 404},
 		{"no name", "POST", keysPath, `{"name":" "}`, 400},
 		{"a long name", "PUT", keysPath + own + "/", `{"name":"` + strings.Repeat("x", maxKeyName+1) + `"}`, 400},
-		{"a rate limit, which nothing would keep", "PUT", keysPath + own + "/", `{"rateLimit":{"window":60,"count":1}}`, 400},
+		{"a limit that counts down", "PUT", keysPath + own + "/", `{"rateLimit":{"window":60,"count":-1}}`, 400},
+		{"a limit for a year", "PUT", keysPath + own + "/", `{"rateLimit":{"window":31536000,"count":1}}`, 400},
+		{"a limit of another kind", "PUT", keysPath + own + "/", `{"rateLimit":"60/h"}`, 400},
 		{"options of another kind", "PUT", keysPath + own + "/", `{"dynamicSdkLoaderOptions":{"hasDebug":"yes"}}`, 400},
 		{"a name of another kind", "PUT", keysPath + own + "/", `{"name":1}`, 400},
 	} {

@@ -119,6 +119,9 @@ func (s *Sandbox) accept(w http.ResponseWriter, r *http.Request, parse func([]by
 			return "", err
 		}
 	}
+	if err := s.limitErrors(r.Context(), w.Header(), append(given, keyOfDSN(env.DSN))[0], env); err != nil {
+		return "", err
+	}
 	id, err := s.ingestEnvelope(r.Context(), p, env, remoteIP(r))
 	var bad *badPayload
 	if errors.As(err, &bad) {

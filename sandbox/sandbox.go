@@ -45,6 +45,8 @@ type Sandbox struct {
 	retained atomic.Int64 // Unix nanoseconds when old items were last deleted
 	arrived  atomic.Int64 // items since then
 
+	spending spending // of keys with a rate limit
+
 	writing    chan struct{} // full while there is a write transaction
 	waiting    line          // of batches for the next one
 	statements statements    // guarded by writing
