@@ -34,43 +34,53 @@ func (b *batch) checkIn(raw []byte) (id string, err error) {
 			return "", &badPayload{errors.New("check_in_id is not 32 hex digits")}
 		}
 	}
-	monitor, err := b.monitor(o)
+	m, err := b.monitor(o)
 	if err != nil {
 		return "", err
 	}
-	if id, err = b.run(monitor, given, o); err != nil || id == "" {
+	if m.status != active { // a disabled monitor takes nothing
+		return given, nil
+	}
+	if id, err = b.run(m, given, o); err != nil || id == "" {
 		return id, err
 	}
-	return id, b.takeEarly(monitor, monitorSlug(payload.Text(o["monitor_slug"])), id)
+	return id, b.takeEarly(m, id)
 }
 
 // monitor finds the monitor of a check-in, and makes or changes it as the
 // check-in asks.
-func (b *batch) monitor(o payload.Object) (id int64, err error) {
+func (b *batch) monitor(o payload.Object) (m monitor, err error) {
 	slug := monitorSlug(payload.Text(o["monitor_slug"]))
 	if slug == "" {
-		return 0, &badPayload{errors.New("no monitor_slug")}
+		return m, &badPayload{errors.New("no monitor_slug")}
 	}
-	sent := payload.AsObject(o["monitor_config"])
-	if sent == nil {
-		err = b.tx.QueryRowContext(b.ctx, "SELECT id FROM monitor WHERE project = ? AND slug = ?", b.project.id, slug).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
-			return 0, errNoMonitor
+	if sent := payload.AsObject(o["monitor_config"]); sent != nil {
+		if err := b.configure(slug, payload.Clip(payload.Text(o["monitor_slug"]), 128), sent); err != nil {
+			return m, err
 		}
-		return id, err
 	}
+	row := b.tx.QueryRowContext(b.ctx, "SELECT "+monitorColumns+" WHERE m.project = ? AND m.slug = ?", b.project.id, slug)
+	if err = m.scan(row.Scan); errors.Is(err, sql.ErrNoRows) {
+		return m, errNoMonitor
+	}
+	return m, err
+}
+
+// configure makes a monitor or gives it another schedule. What was due by the
+// old one is not asked for any more.
+func (b *batch) configure(slug, name string, sent payload.Object) error {
 	config, err := configOf(sent)
 	if err != nil {
-		return 0, &badPayload{err}
+		return &badPayload{err}
 	}
 	raw, err := json.Marshal(config)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	err = b.tx.QueryRowContext(b.ctx, `INSERT INTO monitor(project, slug, name, config, created) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT(project, slug) DO UPDATE SET config = excluded.config RETURNING id`,
-		b.project.id, slug, payload.Clip(payload.Text(o["monitor_slug"]), 128), string(raw), seconds(b.Received)).Scan(&id)
-	return id, err
+	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO monitor(project, slug, name, config, created) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT(project, slug) DO UPDATE SET config = excluded.config, since = excluded.created WHERE config <> excluded.config`,
+		b.project.id, slug, name, string(raw), seconds(b.Received))
+	return err
 }
 
 // monitorSlug keeps of a name what a slug may have.
@@ -87,36 +97,27 @@ func monitorSlug(s string) string {
 	return strings.Trim(payload.Clip(s, maxSlug), "-")
 }
 
-// run begins a run or ends one. What has ended stays as it is.
-func (b *batch) run(monitor int64, id string, o payload.Object) (string, error) {
-	env, status, now := cmp.Or(payload.Clip(payload.Text(o["environment"]), 64), "production"), runStatus(payload.Text(o["status"])), seconds(b.Received)
-	duration, known := payload.Number(o["duration"])
-	known = known && duration >= 0 && duration <= maxDuration
-	var found string
-	var started float64
-	err := b.tx.QueryRowContext(b.ctx, `SELECT guid, started FROM checkin
-		WHERE monitor = ?1 AND status = 'in_progress' AND (guid = ?2 OR ?2 = ?3 AND env = ?4) ORDER BY started DESC, id DESC LIMIT 1`,
-		monitor, id, zeroID, env).Scan(&found, &started)
-	// Without an id, what begins is a run of its own.
-	if err == nil && (id != zeroID || status != inProgress || payload.Text(o["check_in_id"]) != "") {
-		if !known && status != inProgress {
-			duration, known = max(0, now-started), true
-		}
-		_, err = b.tx.ExecContext(b.ctx, "UPDATE checkin SET status = ?, duration = coalesce(?, duration), updated = ? WHERE monitor = ? AND guid = ?",
-			status, sql.NullFloat64{Float64: duration * 1000, Valid: known}, now, monitor, found)
-		return found, err
-	}
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+// run begins a run or ends one. It returns "" for one that is not kept.
+func (b *batch) run(m monitor, id string, o payload.Object) (string, error) {
+	w, ok, err := b.watch(m, cmp.Or(payload.Clip(payload.Text(o["environment"]), 64), "production"))
+	if err != nil || !ok {
 		return "", err
 	}
-	if id == zeroID {
-		id = randomHex(16)
+	c, changed, err := b.tell(w, id, o)
+	if err != nil {
+		return "", err
 	}
-	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO checkin(monitor, guid, env, status, duration, started, updated, trace_id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, monitor, id, env, status,
-		sql.NullFloat64{Float64: duration * 1000, Valid: known}, now, now, payload.HexID(payload.At(o, "contexts", "trace", "trace_id"), 32))
-	b.stored++
-	return id, err
+	if w.env = c.env; changed && c.status != inProgress {
+		if err := b.judge(w, c); err != nil {
+			return "", err
+		}
+	}
+	next, _, err := b.upcoming(w)
+	if err != nil {
+		return "", err
+	}
+	_, err = b.tx.ExecContext(b.ctx, "UPDATE monitor_env SET due = ? WHERE monitor = ? AND env = ?", next, w.id, w.env)
+	return c.guid, err
 }
 
 func runStatus(s string) string {

@@ -28,6 +28,11 @@
 // way, a monitor with its last check-in; and of attachments, and of recordings, a
 // project never keeps more than 100 MiB.
 //
+// A job that fails, that does not begin in time or does not end in time, as its
+// check-ins and its schedule tell, makes an issue of category cron, one for each
+// monitor and environment; when it is well again the issue is resolved. What is
+// late is noted by the next request, as if it had been noted in time.
+//
 // For tests and load runs it can fail on purpose, see Faults, and answer like a
 // Sentry that was never updated, see Age.
 //

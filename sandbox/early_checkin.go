@@ -44,10 +44,10 @@ func (b *batch) keepEarly(raw []byte) error {
 }
 
 // takeEarly ends a run that has just begun, if its end came before.
-func (b *batch) takeEarly(monitor int64, slug, id string) error {
+func (b *batch) takeEarly(m monitor, id string) error {
 	var raw []byte
 	err := b.tx.QueryRowContext(b.ctx, "DELETE FROM early_checkin WHERE project = ? AND slug = ? AND guid = ? AND ts >= ? RETURNING body",
-		b.project.id, slug, id, seconds(b.Received)-earlyLife).Scan(&raw)
+		b.project.id, m.slug, id, seconds(b.Received)-earlyLife).Scan(&raw)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -58,6 +58,6 @@ func (b *batch) takeEarly(monitor int64, slug, id string) error {
 	if err != nil {
 		return err
 	}
-	_, err = b.run(monitor, id, o)
+	_, err = b.run(m, id, o)
 	return err
 }

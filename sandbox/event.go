@@ -13,8 +13,8 @@ import (
 	"roundhouse/sandbox/query"
 )
 
-// event is a stored error or feedback, which are all that issues are made of,
-// with its normalized body.
+// event is a stored error, feedback or occurrence, which are all that issues are
+// made of, with its normalized body.
 type event struct {
 	id   string
 	ts   float64
@@ -56,7 +56,7 @@ func listIssueEvents(r *request) (any, error) {
 		return nil, badRequest("sort must be timestamp or -timestamp")
 	}
 	dataset := "errors"
-	if is.category == "feedback" {
+	if is.category != "error" {
 		dataset = "issuePlatform"
 	}
 	cond, err := query.ParseEvents(dataset, r.URL.Query().Get("query"), env)
@@ -160,7 +160,7 @@ func (ev event) details() map[string]any {
 	out := map[string]any{
 		"entries": entries(b), "contexts": orEmpty(b["contexts"]), "context": orEmpty(b["extra"]), "sdk": b["sdk"], "dateReceived": stamp(received),
 		"errors": []any{}, "metadata": meta(b), "fingerprints": []string{payload.Group(b).Hash}, "release": nil, "dist": orNil(payload.Text(b["dist"])),
-		"occurrence": nil, "packages": orEmpty(b["modules"]),
+		"occurrence": b["occurrence"], "packages": orEmpty(b["modules"]),
 	}
 	if version := payload.Text(b["release"]); version != "" {
 		out["release"] = payload.Object{"version": version, "lastCommit": nil}

@@ -28,8 +28,9 @@ type batch struct {
 	answer  string         // the id to answer with
 	steps   []func() error // of storing what is read
 
-	maxAttached int64 // bytes that the project keeps
-	maxRecorded int64 // likewise, of recordings
+	maxAttached int64          // bytes that the project keeps
+	maxRecorded int64          // likewise, of recordings
+	tags        payload.Object // of what the sandbox makes of it
 }
 
 // badPayload is an error of the sender's, to be answered with 400.
@@ -156,6 +157,7 @@ func (b *batch) item(envelopeID string, item payload.Item) (id string, err error
 
 func readEvent(envelopeID string, raw []byte) (id string, ev payload.Object, err error) {
 	if ev, err = payload.ParseObject(raw); err == nil {
+		delete(ev, "occurrence") // only the sandbox itself may say so
 		id, err = idOf(ev, envelopeID)
 	}
 	if err != nil {

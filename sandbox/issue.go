@@ -60,16 +60,17 @@ func scanIssue(rows *sql.Rows) (i issue, err error) { return i, i.scan(rows.Scan
 
 // sighting is what an event tells of its issue.
 type sighting struct {
-	grouping                                 payload.Grouping
-	title, culprit, kind, category, platform string
-	level, release, meta                     string
-	ts                                       float64
+	grouping                                  payload.Grouping
+	title, culprit, kind, category, issueType string
+	platform, level, priority, release, meta  string
+	ts                                        float64
 }
 
 // sightingOf reads a prepared event.
 func sightingOf(ev payload.Object) sighting {
+	category, kind, urgency := issueKind(ev)
 	return sighting{
-		grouping: payload.Group(ev), title: payload.Title(ev), culprit: payload.Culprit(ev), kind: payload.EventType(ev), category: itemKind(ev),
+		grouping: payload.Group(ev), title: payload.Title(ev), culprit: payload.Culprit(ev), kind: payload.EventType(ev), category: category, issueType: kind, priority: urgency,
 		platform: payload.Text(ev["platform"]), level: payload.Text(ev["level"]), release: payload.Text(ev["release"]), meta: metaJSON(ev), ts: timestamp(ev),
 	}
 }
@@ -100,9 +101,9 @@ func (b *batch) newIssue(seen sighting) (int64, error) {
 	}
 	res, err := b.tx.ExecContext(b.ctx, `INSERT INTO issue(project, short, hash, parts, title, culprit, type, category, issue_type, level, platform,
 			status, substatus, meta, first_seen, last_seen, count, first_release, priority)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?8, ?8, ?, ?, 'unresolved', 'new', ?, ?, ?, 1, ?, ?)`,
-		b.project.id, shortID(b.project.slug, n), seen.grouping.Hash, parts, seen.title, seen.culprit, seen.kind, seen.category, seen.level, seen.platform,
-		seen.meta, seen.ts, seen.ts, seen.release, priority(seen.level))
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'unresolved', 'new', ?, ?, ?, 1, ?, ?)`,
+		b.project.id, shortID(b.project.slug, n), seen.grouping.Hash, parts, seen.title, seen.culprit, seen.kind, seen.category, seen.issueType, seen.level, seen.platform,
+		seen.meta, seen.ts, seen.ts, seen.release, seen.priority)
 	if err != nil {
 		return 0, err
 	}
@@ -135,6 +136,9 @@ func meta(ev payload.Object) payload.Object {
 		return feedbackMeta(ev)
 	}
 	meta := payload.Object{"title": payload.Title(ev)}
+	if o := payload.Occurrence(ev); o != nil {
+		meta["value"] = o["subtitle"]
+	}
 	if e := payload.MainException(ev); payload.EventType(ev) == "error" {
 		meta["type"], meta["value"] = payload.Text(e["type"]), payload.Clip(payload.Text(e["value"]), 1024)
 		if own := payload.OwnFrames(payload.FramesOf(e)); len(own) > 0 {
@@ -260,6 +264,9 @@ func addActivity(ctx context.Context, q querier, issueID, userID int64, kind str
 // those ignored until a time come back. Search reads the columns, so they have
 // to be right in the table.
 func (s *Sandbox) settle(ctx context.Context) error {
+	if err := s.notice(ctx); err != nil {
+		return err
+	}
 	now := s.now()
 	last := s.settled.Load()
 	if ago := now.Unix() - last; last != 0 && ago >= 0 && ago < int64(settleEvery.Seconds()) {

@@ -1,10 +1,7 @@
 package sandbox
 
 import (
-	"cmp"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -16,25 +13,31 @@ import (
 )
 
 const (
-	maxRuns    = 20_000 // of a monitor that one answer looks at
-	maxSlots   = 50_000 // times when a run was due, as well; a month has fewer minutes
 	maxBuckets = 2_000
+
+	active   = "active"
+	disabled = "disabled"
 )
 
 type monitor struct {
-	id      int64
-	project project
-	slug    string
-	name    string
-	config  monitorConfig
-	created float64
+	id       int64
+	project  project
+	slug     string
+	name     string
+	status   string // active or disabled
+	owner    string // "user:1001", "team:61001", or "" for nobody
+	config   monitorConfig
+	muted    bool
+	upserted bool
+	created  float64
+	since    float64
 }
 
-const monitorColumns = "m.id, m.slug, m.name, m.config, m.created, " + projectColumns + " FROM monitor m JOIN project p ON p.id = m.project"
+const monitorColumns = "m.id, m.slug, m.name, m.status, m.owner, m.config, m.muted, m.upserted, m.created, m.since, " + projectColumns + " FROM monitor m JOIN project p ON p.id = m.project"
 
 func (m *monitor) scan(scan func(...any) error) error {
 	var raw []byte
-	if err := scan(append([]any{&m.id, &m.slug, &m.name, &raw, &m.created}, m.project.fields()...)...); err != nil {
+	if err := scan(append([]any{&m.id, &m.slug, &m.name, &m.status, &m.owner, &raw, &m.muted, &m.upserted, &m.created, &m.since}, m.project.fields()...)...); err != nil {
 		return err
 	}
 	var err error
@@ -51,14 +54,18 @@ type run struct {
 	guid, env, status, trace string
 	started, updated         float64
 	duration                 sql.NullFloat64 // ms
-	expected                 time.Time       // zero: not known
+	expected                 sql.NullFloat64 // when it was due
+	issue                    int64           // that it is an event of; 0: none
+	short                    string          // of the issue; "" when that is gone
 }
 
-const runColumns = "guid, env, status, trace_id, started, updated, duration FROM checkin"
+const runColumns = "guid, env, checkin.status, trace_id, started, updated, duration, expected, checkin.issue FROM checkin"
 
-func scanRun(rows *sql.Rows) (c run, err error) {
-	return c, rows.Scan(&c.guid, &c.env, &c.status, &c.trace, &c.started, &c.updated, &c.duration)
+func (c *run) fields() []any {
+	return []any{&c.guid, &c.env, &c.status, &c.trace, &c.started, &c.updated, &c.duration, &c.expected, &c.issue}
 }
+
+func scanRun(rows *sql.Rows) (c run, err error) { return c, rows.Scan(c.fields()...) }
 
 func (s *Sandbox) monitorRoutes(reg func(pattern, scope string, h handler)) {
 	reg("GET /organizations/{org}/monitors/", "org:read", listMonitors)
@@ -72,6 +79,9 @@ func (s *Sandbox) monitorRoutes(reg func(pattern, scope string, h handler)) {
 }
 
 func listMonitors(r *request) (any, error) {
+	if err := r.sb.notice(r.Context()); err != nil {
+		return nil, err
+	}
 	ids, err := r.monitorProjects()
 	if err != nil {
 		return nil, err
@@ -121,6 +131,9 @@ func (r *request) monitorProjects() ([]int64, error) {
 
 // monitor looks up {monitor} of the path, a slug or an id.
 func (r *request) monitor() (m monitor, err error) {
+	if err := r.sb.notice(r.Context()); err != nil {
+		return m, err
+	}
 	name := r.PathValue("monitor")
 	row := r.sb.read().QueryRowContext(r.Context(), "SELECT "+monitorColumns+` WHERE p.org = ?1 AND (?2 = 0 OR p.id = ?2) AND (m.slug = ?3 OR m.id = ?4)
 			AND p.id IN (SELECT project FROM access WHERE user = ?5)
@@ -149,13 +162,10 @@ func (r *request) monitorJSON(m monitor) (map[string]any, error) {
 	}, nil
 }
 
-// monitorStates tells for each environment how the last run went and when the
+// monitorStates tells for each environment how the last runs went and when the
 // next one is due.
 func (r *request) monitorStates(m monitor) ([]map[string]any, error) {
-	// With max(), SQLite takes the other columns from the row that has it.
-	last, err := collect(r.Context(), r.sb.read(), func(rows *sql.Rows) (c run, err error) {
-		return c, rows.Scan(&c.env, &c.status, &c.started)
-	}, "SELECT env, status, max(started) FROM checkin WHERE monitor = ? GROUP BY env ORDER BY env", m.id)
+	envs, err := json.Marshal(r.environments())
 	if err != nil {
 		return nil, err
 	}
@@ -163,86 +173,72 @@ func (r *request) monitorStates(m monitor) ([]map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, now, asked := []map[string]any{}, r.sb.now(), r.environments()
-	for _, c := range last {
-		if len(asked) > 0 && !slices.Contains(asked, c.env) {
-			continue
-		}
-		status := c.status
-		if c.late(m.config, now) {
-			status = "error"
-		} else if status == inProgress {
-			if status, err = r.lastOutcome(m.id, c.env); err != nil {
-				return nil, err
-			}
-		}
-		due := next(fromSeconds(c.started))
-		if !due.IsZero() && due.Add(m.config.margin()).Before(now) {
-			status, due = "error", next(now)
-		}
-		out = append(out, map[string]any{
-			"name": c.env, "status": status, "isMuted": false, "dateCreated": stamp(m.created), "lastCheckIn": stamp(c.started),
-			"nextCheckIn": stamp(seconds(due)), "nextCheckInLatest": stamp(seconds(due.Add(m.config.margin()))), "activeIncident": nil,
-		})
+	return collect(r.Context(), r.sb.read(), func(rows *sql.Rows) (map[string]any, error) {
+		var e monitorEnv
+		err := rows.Scan(&e.name, &e.created, &e.muted, &e.last, &e.heard, &e.well, &e.incident, &e.issue, &e.short)
+		return e.json(m, next), err
+	}, `SELECT e.env, e.created, e.muted, (SELECT max(started) FROM checkin c WHERE c.monitor = e.monitor AND c.env = e.env),
+			(SELECT max(started) FROM checkin c WHERE c.monitor = e.monitor AND c.env = e.env AND c.status <> 'missed'),
+			EXISTS (SELECT 1 FROM checkin c WHERE c.monitor = e.monitor AND c.env = e.env AND c.status = 'ok'),
+			i.started, coalesce(g.id, 0), coalesce(g.short, '')
+		FROM monitor_env e LEFT JOIN incident i ON i.id = (SELECT min(id) FROM incident WHERE monitor = e.monitor AND env = e.env AND resolved IS NULL)
+			LEFT JOIN issue g ON g.id = i.issue
+		WHERE e.monitor = ?1 AND (?2 = 'null' OR e.env IN (SELECT value FROM json_each(?2))) ORDER BY e.env`, m.id, string(envs))
+}
+
+// monitorEnv is what is shown of a monitor in an environment.
+type monitorEnv struct {
+	name, short string
+	created     float64
+	muted, well bool
+	last, heard sql.NullFloat64 // when a run was due or began; when one began
+	incident    sql.NullFloat64 // since when
+	issue       int64
+}
+
+func (e monitorEnv) json(m monitor, next func(time.Time) time.Time) map[string]any {
+	status := active
+	switch {
+	case e.incident.Valid:
+		status = "error"
+	case e.well:
+		status = "ok"
 	}
-	return out, nil
+	out := map[string]any{
+		"name": e.name, "status": status, "isMuted": m.muted || e.muted, "dateCreated": stamp(e.created), "lastCheckIn": stampOrNil(e.heard),
+		"nextCheckIn": nil, "nextCheckInLatest": nil, "activeIncident": nil,
+	}
+	if due := next(fromSeconds(max(e.last.Float64, m.since))); e.last.Valid && m.status == active && !due.IsZero() {
+		out["nextCheckIn"], out["nextCheckInLatest"] = stamp(seconds(due)), stamp(seconds(due.Add(m.config.margin())))
+	}
+	if e.incident.Valid {
+		out["activeIncident"] = map[string]any{
+			"startingTimestamp": stamp(e.incident.Float64), "resolvingTimestamp": nil, "brokenNotice": nil, "groups": issueRefs(e.issue, e.short),
+		}
+	}
+	return out
 }
 
-// late: a run that should have ended.
-func (c run) late(config monitorConfig, now time.Time) bool {
-	return c.status == inProgress && fromSeconds(c.started).Add(config.runtime()).Before(now)
+// issueRefs are the links from a monitor to its issue, if that is still there.
+func issueRefs(id int64, short string) []any {
+	if short == "" {
+		return []any{}
+	}
+	return []any{map[string]any{"id": strconv.FormatInt(id, 10), "shortId": short}}
 }
 
-// lastOutcome is that of the last run that has ended; "active" when none has.
-func (r *request) lastOutcome(monitor int64, env string) (status string, err error) {
-	status = "active"
-	err = r.sb.read().QueryRowContext(r.Context(), `SELECT coalesce((SELECT status FROM checkin
-		WHERE monitor = ? AND env = ? AND status <> 'in_progress' ORDER BY started DESC, id DESC LIMIT 1), 'active')`, monitor, env).Scan(&status)
-	return status, err
-}
-
-// runs are those of the time range, newest first, with those that did not take
-// place and those that did not end in time.
-func (r *request) runs(m monitor, start, end time.Time) ([]run, error) {
-	// The runs before the range tell what was due in it, and one just after it
-	// may be one of it that began late.
-	all, err := collect(r.Context(), r.sb.read(), scanRun, "SELECT "+runColumns+" WHERE monitor = ? AND started <= ? ORDER BY started DESC, id DESC LIMIT ?",
-		m.id, seconds(end.Add(m.config.margin())), maxRuns)
+// runs are those of the time range, newest first: all of them, or a page.
+func (r *request) runs(m monitor, start, end time.Time, limit, offset int) ([]run, error) {
+	envs, err := json.Marshal(r.environments())
 	if err != nil {
 		return nil, err
 	}
-	next, err := m.config.next()
-	if err != nil {
-		return nil, err
-	}
-	now, asked := r.sb.now(), r.environments()
-	out, until, slots := []run{}, map[string]time.Time{}, maxSlots
-	for _, c := range all {
-		if len(asked) > 0 && !slices.Contains(asked, c.env) {
-			continue
-		}
-		begun := fromSeconds(c.started)
-		bound, ok := until[c.env]
-		if !ok {
-			bound = now
-		}
-		until[c.env] = begun
-		due := next(begun)
-		for ; slots > 0 && !due.IsZero() && due.Add(m.config.margin()).Before(bound) && !due.After(end); slots-- {
-			if !due.Before(start) {
-				out = append(out, run{env: c.env, status: "missed", started: seconds(due), updated: seconds(due.Add(m.config.margin())), expected: due})
-			}
-			due = next(due)
-		}
-		if c.late(m.config, now) {
-			c.status = "timeout"
-		}
-		if !begun.Before(start) && !begun.After(end) {
-			out = append(out, c)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b run) int { return cmp.Compare(b.started, a.started) })
-	return out, nil
+	return collect(r.Context(), r.sb.read(), func(rows *sql.Rows) (c run, err error) {
+		return c, rows.Scan(append([]any{&c.short}, c.fields()...)...)
+	},
+		"SELECT coalesce((SELECT short FROM issue WHERE issue.id = checkin.issue), ''), "+runColumns+` WHERE monitor = ?1 AND started BETWEEN ?2 AND ?3
+			AND (?4 = 'null' OR env IN (SELECT value FROM json_each(?4))) ORDER BY started DESC, id DESC LIMIT ?5 OFFSET ?6`,
+		m.id, seconds(start), seconds(end), string(envs), limit, offset)
 }
 
 func listCheckIns(r *request) (any, error) {
@@ -258,29 +254,20 @@ func listCheckIns(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := r.runs(m, start, end)
+	all, err := r.runs(m, start, end, limit+1, offset)
 	if err != nil {
 		return nil, err
 	}
-	all = all[min(offset, len(all)):]
-	return each(cut(r, all[:min(len(all), limit+1)], limit, offset), run.json), nil
+	return each(cut(r, all, limit, offset), run.json), nil
 }
 
 func (c run) json() map[string]any {
-	id := c.guid
-	if c.status == "missed" { // the same each time it is asked for
-		sum := sha256.Sum256([]byte(c.env + " " + stamp(c.started)))
-		id = hex.EncodeToString(sum[:16])
-	}
 	out := map[string]any{
-		"id": id, "status": c.status, "environment": c.env, "dateCreated": stamp(c.started), "dateUpdated": stamp(c.updated),
-		"duration": nil, "expectedTime": nil, "traceId": orNil(c.trace), "groups": []any{},
+		"id": c.guid, "status": c.status, "environment": c.env, "dateCreated": stamp(c.started), "dateUpdated": stamp(c.updated),
+		"duration": nil, "expectedTime": stampOrNil(c.expected), "traceId": orNil(c.trace), "groups": issueRefs(c.issue, c.short),
 	}
 	if c.duration.Valid {
 		out["duration"] = int64(c.duration.Float64)
-	}
-	if !c.expected.IsZero() {
-		out["expectedTime"] = stamp(seconds(c.expected))
 	}
 	return out
 }
@@ -295,7 +282,7 @@ func monitorStats(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := r.runs(m, time.Unix(since, 0), time.Unix(until, 0).Add(-time.Nanosecond))
+	all, err := r.runs(m, time.Unix(since, 0), time.Unix(until, 0).Add(-time.Nanosecond), -1, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ const (
 )
 
 // itemKinds are all kinds of items that are stored.
-var itemKinds = []string{"error", "feedback", "log", "metric", "replay", "span", "transaction"}
+var itemKinds = []string{"error", "feedback", "log", "metric", "occurrence", "replay", "span", "transaction"}
 
 // arrive notes that items were stored and has old ones deleted when that is
 // due. What one pass did not get to is owed and done by those after it.
@@ -132,6 +132,16 @@ func (s *Sandbox) retainCheckIns(ctx context.Context, tx *sql.Tx, project int64)
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	_, err = tx.ExecContext(ctx, "DELETE FROM monitor WHERE project = ? AND NOT EXISTS (SELECT 1 FROM checkin WHERE monitor = monitor.id)", project)
-	return n, err
+	for _, query := range []string{
+		"DELETE FROM monitor WHERE project = ? AND upserted AND NOT EXISTS (SELECT 1 FROM checkin WHERE monitor = monitor.id)",
+		`DELETE FROM monitor_env WHERE monitor IN (SELECT id FROM monitor WHERE project = ?)
+			AND NOT EXISTS (SELECT 1 FROM checkin c WHERE c.monitor = monitor_env.monitor AND c.env = monitor_env.env)`,
+		`DELETE FROM incident WHERE monitor IN (SELECT id FROM monitor WHERE project = ?)
+			AND NOT EXISTS (SELECT 1 FROM checkin c WHERE c.monitor = incident.monitor AND c.env = incident.env AND c.started >= incident.started)`,
+	} {
+		if _, err := tx.ExecContext(ctx, query, project); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
 }

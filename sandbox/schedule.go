@@ -57,6 +57,14 @@ func bounded(v any, def, most int) int {
 
 func parseConfig(raw []byte) (c monitorConfig, err error) { return c, json.Unmarshal(raw, &c) }
 
+// object is what an event shows of it.
+func (c monitorConfig) object() payload.Object {
+	return payload.Object{
+		"schedule_type": c.Type, "schedule": c.Schedule, "checkin_margin": c.Margin, "max_runtime": c.Runtime, "timezone": c.Timezone,
+		"failure_issue_threshold": c.Failures, "recovery_threshold": c.Recovered,
+	}
+}
+
 func (c monitorConfig) margin() time.Duration  { return time.Duration(c.Margin) * time.Minute }
 func (c monitorConfig) runtime() time.Duration { return time.Duration(c.Runtime) * time.Minute }
 

@@ -22,7 +22,7 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 	now := s.now()
 	for _, o := range seed.Orgs() {
 		for _, p := range o.Projects {
-			b := &batch{ctx: ctx, tx: tx, maxAttached: s.attached, maxRecorded: s.recorded, project: project{id: p.ID, org: o.ID, slug: p.Slug, name: p.Name, platform: p.Platform}}
+			b := &batch{ctx: ctx, tx: tx, tags: payload.Object{"mark": Mark(o.Slug)}, maxAttached: s.attached, maxRecorded: s.recorded, project: project{id: p.ID, org: o.ID, slug: p.Slug, name: p.Name, platform: p.Platform}}
 			for _, step := range p.Steps(o.Slug, Mark(o.Slug), now) {
 				if err := b.step(step); err != nil {
 					return fmt.Errorf("%s/%s at %s: %w", o.Slug, p.Slug, step.At.Format(time.RFC3339), err)
@@ -31,6 +31,12 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 		}
 	}
 	_, err := tx.ExecContext(ctx, "INSERT INTO seeding(at, "+strings.Join(growing, ", ")+") VALUES (?, "+newestRows()+")", seconds(now))
+	return err
+}
+
+// noteSeed takes what there is for the seed.
+func noteSeed(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, "UPDATE seeding SET ("+strings.Join(growing, ", ")+") = ("+newestRows()+")")
 	return err
 }
 

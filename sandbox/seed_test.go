@@ -165,7 +165,7 @@ func TestNew_KeepsWhatPeopleDid(t *testing.T) {
 			act(first)
 			count, last := first.rows("item"), first.rows("activity")
 			r, log := startLater(t, path, first.token, 15*24*time.Hour)
-			if r.rows("item") != count || r.rows("activity") != last || len(r.issues("lastSeen:-48h")) > 0 {
+			if r.rows("item") != count || r.rows("activity") != last || len(r.issues("lastSeen:-48h !issue.category:cron")) > 0 {
 				t.Errorf("%d items and %d activities, want %d and %d as before", r.rows("item"), r.rows("activity"), count, last)
 			}
 			if strings.Count(log, "\n") != 1 || !strings.Contains(log, "keeps its old data") || !strings.Contains(log, "age=360h0m0s") {
@@ -191,6 +191,10 @@ func TestNew_EmptyStaysEmpty(t *testing.T) {
 // undo turns a file into one of an older schema: what each upgrade did, newest
 // first.
 var undo = []string{
+	9: `DROP TABLE incident; DROP TABLE monitor_env; DROP INDEX checkin_updated; DROP INDEX checkin_running; DROP INDEX checkin_heard; DROP INDEX checkin_well;
+		ALTER TABLE checkin DROP COLUMN expected; ALTER TABLE checkin DROP COLUMN issue;
+		ALTER TABLE monitor DROP COLUMN status; ALTER TABLE monitor DROP COLUMN muted; ALTER TABLE monitor DROP COLUMN owner;
+		ALTER TABLE monitor DROP COLUMN upserted; ALTER TABLE monitor DROP COLUMN since`,
 	8: `DROP TABLE release_commit; DROP TABLE deploy; ALTER TABLE release DROP COLUMN ref; ALTER TABLE release DROP COLUMN url;
 		ALTER TABLE release_project DROP COLUMN first_event; ALTER TABLE release_project DROP COLUMN last_event`,
 	7: "DROP TABLE segment; DROP TABLE replay_link; ALTER TABLE seeding DROP COLUMN segment",

@@ -18,7 +18,7 @@ import (
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
 	firstSchema   = 2          // of schema.sql; what came later is in upgrades, which a new file goes through as well
-	schemaVersion = 9
+	schemaVersion = 10
 	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
@@ -44,6 +44,9 @@ var replaySchema string
 //go:embed release.sql
 var releaseSchema string
 
+//go:embed incident.sql
+var incidentSchema string
+
 // upgrades lead from each older schema to the next. The seed of a file of
 // schema 1 cannot be told from what was added to it, so it is never renewed.
 var upgrades = map[int]string{
@@ -55,6 +58,7 @@ var upgrades = map[int]string{
 	6: peopleSchema,
 	7: replaySchema,
 	8: releaseSchema,
+	9: incidentSchema,
 }
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews

@@ -14,9 +14,9 @@ func IsFeedback(ev Object) bool {
 }
 
 // EventType is "error" for what has a real exception, "default" for a message,
-// "generic" for feedback.
+// "generic" for feedback and for what the backend has noticed.
 func EventType(ev Object) string {
-	if IsFeedback(ev) {
+	if IsFeedback(ev) || Occurrence(ev) != nil {
 		return "generic"
 	}
 	if hasRealException(Objects(ev["exception"])) {
@@ -38,6 +38,9 @@ func MainException(ev Object) Object {
 func Title(ev Object) string {
 	if IsFeedback(ev) {
 		return Clip("User Feedback: "+firstLine(TextAt(ev, "contexts", "feedback", "message")), maxTitleRunes)
+	}
+	if Occurrence(ev) != nil {
+		return occurrenceTitle(ev)
 	}
 	e := MainException(ev)
 	if kind, value := Text(e["type"]), firstLine(Text(e["value"])); EventType(ev) == "error" && kind+value != "" {

@@ -47,6 +47,9 @@ func fingerprint(ev Object) []string {
 	if IsFeedback(ev) { // each is an issue
 		return []string{"feedback", Text(ev["event_id"])}
 	}
+	if Occurrence(ev) != nil {
+		return occurrenceParts(ev)
+	}
 	given, _ := ev["fingerprint"].([]any)
 	if len(given) == 0 {
 		return defaultParts(ev)

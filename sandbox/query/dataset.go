@@ -10,6 +10,7 @@ import (
 type dataset struct {
 	name     string
 	kind     string            // item.kind
+	besides  string            // another kind
 	text     []string          // keys in which free text is looked for
 	duration string            // the field that p95() is of; empty: it needs one
 	arrays   []string          // prefixes of keys that hold arrays
@@ -65,7 +66,7 @@ var errorEvents = &dataset{
 }
 
 // feedback is what makes up issues without an error.
-var feedback = &dataset{name: "issuePlatform", kind: "feedback", text: errorEvents.text, columns: errorEvents.columns}
+var feedback = &dataset{name: "issuePlatform", kind: "feedback", besides: "occurrence", text: errorEvents.text, columns: errorEvents.columns}
 
 var spans = &dataset{
 	name: "spans", kind: "span",

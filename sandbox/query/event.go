@@ -65,6 +65,9 @@ func ParseEvents(datasetName, q string, env Env) (*Cond, error) {
 		sum = "+"
 	}
 	kind := raw(sum+"it.kind = ?", d.kind)
+	if d.besides != "" {
+		kind = raw(sum+"it.kind IN (?, ?)", d.kind, d.besides)
+	}
 	out.where = join(" AND ", append([]fragment{kind, c.projects(sum + "it.project")}, append(c.scope(), where)...))
 	return out, nil
 }

@@ -203,6 +203,8 @@ func (c compiler) issue(t *term) (fragment, error) {
 		return c.assigned(t)
 	case t.key.name == "issue":
 		return t.naming(issueColumns["issue"], issueColumns["issue.id"], c.env.Now)
+	case t.key.name == "issue.category":
+		return t.category().on(issueColumns[t.key.name], c.env.Now)
 	case t.key.name == "project" && number.MatchString(string(t.values[0])) && !t.list:
 		return t.on(issueColumns["project.id"], c.env.Now)
 	}
