@@ -33,6 +33,10 @@ func OpenPostgres(ctx context.Context, url string) (*SQLStore, error) {
 		return nil, fmt.Errorf("open store: %w", unreadableURL(err))
 	}
 	s, err := openPostgres(ctx, cfg)
+	var unreachable *pgconn.ConnectError
+	if errors.As(err, &unreachable) { // tells of each address on a line of its own
+		err = errors.New(strings.Join(strings.Fields(unreachable.Error()), " "))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open store %s at %s: %w", cfg.Database, cfg.Host, err)
 	}

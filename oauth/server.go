@@ -30,7 +30,7 @@ const (
 
 	// Of a client that was never given a token. It is shorter, so that in a
 	// flood of registrations they give way before those that were.
-	registrationLife = 30 * 24 * time.Hour
+	registrationLife = 24 * time.Hour
 )
 
 // Config tells a Server whom it serves.

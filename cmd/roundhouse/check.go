@@ -25,6 +25,12 @@ func checkServe(c *config) error {
 	if err := checkOrigins(c.AllowedOrigins); err != nil {
 		return err
 	}
+	if err := c.checkStore(); err != nil {
+		return err
+	}
+	if _, err := c.proxies(); err != nil {
+		return err
+	}
 	switch {
 	case c.SentryURL != "" && (c.SentryClientID == "" || c.SentryClientSecret == ""):
 		return errors.New("--sentry-url needs --sentry-client-id and --sentry-client-secret, of an OAuth application registered there")

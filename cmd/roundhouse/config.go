@@ -120,6 +120,7 @@ func fromFile(fs *flag.FlagSet, given sources, path string) error {
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		source := fmt.Sprintf("%s:%d", path, n)
 		if _, known := settings[name]; !ok || !known {
+			name, _, _ = strings.Cut(name, " ") // what follows may be a secret
 			return usageError{fmt.Errorf("%s: want \"name = value\" with the name of a flag, not %q", source, name)}
 		}
 		setting := fs.Lookup(name)

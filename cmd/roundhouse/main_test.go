@@ -55,6 +55,8 @@ func TestRun_Refused(t *testing.T) {
 		{args: "--sentry-url sentry.example.com", code: 2, says: "--sentry-client-id"},
 		{args: "--sentry-url sentry.example.com --sentry-client-id a --sentry-client-secret b", code: 2, says: "--sentry-url"},
 		{args: "--sentry-bearer dance", code: 2, says: "--sentry-bearer"},
+		{args: "--trusted-proxies proxy.example", code: 2, says: "--trusted-proxies"},
+		{args: "--store redis://host", code: 2, says: "--store"},
 		{args: "--admin-emails mara", code: 2, says: "--admin-emails"},
 		{args: "--admin-roles acme", code: 2, says: "--admin-roles"},
 		{args: "--sentry-revoke-url http://sentry.example.com/revoke", code: 2, says: "--sentry-revoke-url"},

@@ -14,6 +14,7 @@ type config struct {
 	File      string
 	Addr      string
 	Data      string
+	Store     string
 	PublicURL string
 
 	SentryURL          string
@@ -29,6 +30,7 @@ type config struct {
 	AdminRoles  string
 
 	AllowedOrigins string
+	TrustedProxies string
 	Idle           time.Duration
 	MaxContexts    int
 	Drain          time.Duration
@@ -59,6 +61,9 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"data": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.Data, "data", "", "`directory` for the databases and the key file (default $XDG_DATA_HOME/roundhouse, or ~/.local/share/roundhouse)")
+	},
+	"store": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Store, "store", "", "`where` clients, grants and tokens are kept: a file, or a URL such as postgres://user:password@host/roundhouse, which is better given by environment or file (default roundhouse.db in the data directory)")
 	},
 	"public-url": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.PublicURL, "public-url", "", "`URL` at which clients reach this server, without a path (default http://ADDR)")
@@ -92,6 +97,9 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"allowed-origins": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.AllowedOrigins, "allowed-origins", "", "comma-separated `origins` of browser-based clients, beside the public URL's")
+	},
+	"trusted-proxies": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.TrustedProxies, "trusted-proxies", "", "comma-separated `addresses` or networks of the proxies in front, whose X-Forwarded-For is believed; limits count what is behind them")
 	},
 	"idle": func(fs *flag.FlagSet, c *config) {
 		fs.DurationVar(&c.Idle, "idle", 15*time.Minute, "a context leaves memory after so `long` without a request")

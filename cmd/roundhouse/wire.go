@@ -49,14 +49,14 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 	if p.backend, err = openBackend(ctx, cfg, dir, publicURL, logger); err != nil {
 		return p, err
 	}
-	if p.store, err = oauth.OpenSQLite(ctx, filepath.Join(dir, "roundhouse.db")); err != nil {
+	if p.store, err = openStore(ctx, cfg, dir); err != nil {
 		return p, err
 	}
 	key, err := oauth.LoadOrCreateKey(filepath.Join(dir, "roundhouse.key"))
 	if err != nil {
 		return p, err
 	}
-	if p.auth, err = p.newAuth(key, logger); err != nil {
+	if p.auth, err = p.newAuth(cfg, key, logger); err != nil {
 		return p, err
 	}
 	if skills := cfg.sentryBearer(); skills != nil {
@@ -89,7 +89,11 @@ func openBackend(ctx context.Context, cfg *config, dir, publicURL string, logger
 	return b, b.register(ctx, publicURL)
 }
 
-func (p *program) newAuth(key oauth.Key, logger *slog.Logger) (*oauth.Server, error) {
+func (p *program) newAuth(cfg *config, key oauth.Key, logger *slog.Logger) (*oauth.Server, error) {
+	trusted, err := cfg.proxies()
+	if err != nil {
+		return nil, err
+	}
 	return oauth.NewServer(oauth.Config{
 		Issuer:       p.publicURL,
 		Resource:     p.publicURL + "/mcp",
@@ -106,6 +110,7 @@ func (p *program) newAuth(key oauth.Key, logger *slog.Logger) (*oauth.Server, er
 
 		Store:  p.store,
 		Key:    key,
+		Source: router.Source(trusted),
 		Logger: logger.With("part", "oauth"),
 	})
 }

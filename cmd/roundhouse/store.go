@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"roundhouse/oauth"
+)
+
+// openStore opens what --store says: a server, a file, or the file in the data
+// directory.
+func openStore(ctx context.Context, cfg *config, dir string) (*oauth.SQLStore, error) {
+	switch {
+	case isPostgres(cfg.Store):
+		return oauth.OpenPostgres(ctx, cfg.Store)
+	case cfg.Store != "":
+		return oauth.OpenSQLite(ctx, cfg.Store)
+	}
+	return oauth.OpenSQLite(ctx, filepath.Join(dir, "roundhouse.db"))
+}
+
+func isPostgres(store string) bool {
+	return strings.HasPrefix(store, "postgres://") || strings.HasPrefix(store, "postgresql://")
+}
+
+// checkStore never repeats the value, which may hold a password.
+func (c *config) checkStore() error {
+	if strings.Contains(c.Store, "://") && !isPostgres(c.Store) {
+		return errors.New("--store must be a file, or a URL such as postgres://user@host/roundhouse")
+	}
+	return nil
+}
+
+// proxies reads the networks of trusted proxies, each an address or a prefix.
+func (c *config) proxies() ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, item := range splitList(c.TrustedProxies) {
+		network, err := netip.ParsePrefix(item)
+		if err != nil {
+			addr, addrErr := netip.ParseAddr(item)
+			if addrErr != nil {
+				return nil, fmt.Errorf("--trusted-proxies: %q is neither an address nor a network such as 10.0.0.0/8", item)
+			}
+			network = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
+}
