@@ -84,6 +84,7 @@ func SpanV1(o Object, now time.Time) (Span, bool) {
 	sp.Attrs["is_transaction"] = o["is_segment"] == true
 	sp.Attrs.setAll(tagMap(o["tags"]), "")
 	sp.Attrs.setAll(data, "")
+	sp.setGenAI()
 	return sp, true
 }
 
@@ -102,6 +103,7 @@ func SpanV2(o Object, now time.Time) (Span, bool) {
 		sp.Attrs.Set("transaction.duration", sp.Attrs["span.duration"])
 	}
 	sp.Attrs.setAll(data, "")
+	sp.setGenAI()
 	return sp, true
 }
 
