@@ -45,6 +45,7 @@ var confined = map[string][]string{
 	"github.com/jackc/pgx":              {"oauth"},
 	"github.com/mark3labs/mcp-go":       {"actors", "tools", "cmd/roundhouse"},
 	"golang.org/x/oauth2":               {"oauth", "cmd/roundhouse"},
+	"go.opentelemetry.io/proto/otlp":    {"sandbox", "sandbox/payload"},
 	"modernc.org/sqlite":                {"oauth", "sandbox", "sandbox/query"},
 }
 

@@ -34,6 +34,7 @@ func (s *Sandbox) ingestRoutes(mux *http.ServeMux) {
 			mux.HandleFunc("OPTIONS /api/{project}/"+what+end, preflight)
 		}
 	}
+	s.otlpRoutes(mux)
 	s.cronRoutes(mux)
 }
 
@@ -75,12 +76,16 @@ func (s *Sandbox) answerSender(good int, accept func(http.ResponseWriter, *http.
 			writeJSON(w, good, map[string]string{"id": id})
 			return
 		}
-		status, body := s.explain(r, err)
-		if detail, ok := body.(map[string]string); ok {
-			w.Header().Set("X-Sentry-Error", strings.Map(oneLine, detail["detail"]))
-		}
-		writeJSON(w, status, body)
+		s.refuseSender(w, r, err)
 	}
+}
+
+func (s *Sandbox) refuseSender(w http.ResponseWriter, r *http.Request, err error) {
+	status, body := s.explain(r, err)
+	if detail, ok := body.(map[string]string); ok {
+		w.Header().Set("X-Sentry-Error", strings.Map(oneLine, detail["detail"]))
+	}
+	writeJSON(w, status, body)
 }
 
 // oneLine keeps what a header can hold.
@@ -111,6 +116,10 @@ func (s *Sandbox) accept(w http.ResponseWriter, r *http.Request, parse func([]by
 		return "", err
 	}
 	env, err := parse(raw)
+	var refused *apiError
+	if errors.As(err, &refused) {
+		return "", err
+	}
 	if err != nil {
 		return "", badRequest("bad envelope: %v", err)
 	}
