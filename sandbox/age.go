@@ -22,6 +22,8 @@ const (
 // recentPaths are what an old Sentry does not have, whatever the method.
 var recentPaths = []string{
 	"/users/me/regions/",
+	"/organizations/{}/agents/conversations/",
+	"/organizations/{}/agents/conversations/{}/",
 	"/organizations/{}/ai-conversations/",
 	"/organizations/{}/ai-conversations/{}/",
 	"/organizations/{}/alert-rules/",

@@ -26,6 +26,7 @@ func (s *Sandbox) apiRoutes(reg func(pattern, scope string, h handler)) {
 	s.releaseRoutes(reg)
 	s.keyRoutes(reg)
 	s.replayRoutes(reg)
+	s.conversationRoutes(reg)
 	s.sourceRoutes(reg)
 }
 

@@ -117,7 +117,8 @@ func checkout() Project {
 				{"db", "SELECT id FROM orders WHERE user_id = $1", 12 * time.Millisecond}, {"db", "SELECT * FROM lines WHERE order_id = $1", 45 * time.Millisecond},
 				{"db", "SELECT * FROM lines WHERE order_id = $1", 46 * time.Millisecond}, {"db", "SELECT * FROM lines WHERE order_id = $1", 44 * time.Millisecond}}},
 		},
-		logs: []logLine{{"warn", "coupon list empty", 8}, {"info", "order placed", 8}, {"error", "settlement batch 2291 timed out", 2}},
-		jobs: []job{{slug: "nightly-settlement", took: 11 * time.Minute, runs: 8}},
+		logs:  []logLine{{"warn", "coupon list empty", 8}, {"info", "order placed", 8}, {"error", "settlement batch 2291 timed out", 2}},
+		jobs:  []job{{slug: "nightly-settlement", took: 11 * time.Minute, runs: 8}},
+		chats: helper(),
 	}
 }

@@ -24,6 +24,7 @@ type Project struct {
 	logs     []logLine
 	jobs     []job
 	opinions []opinion
+	chats    []chat
 }
 
 // Orgs are all organizations.

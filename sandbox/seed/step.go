@@ -99,6 +99,9 @@ func (p Project) Steps(org, mark string, now time.Time) []Step {
 	for i, o := range t.project.opinions {
 		t.opinion(i, o)
 	}
+	for i, c := range t.project.chats {
+		t.chat(i, c)
+	}
 	slices.SortStableFunc(t.steps, func(a, b Step) int { return a.At.Compare(b.At) })
 	return t.steps
 }
