@@ -103,6 +103,9 @@ func (s *Server) accountFailure(w http.ResponseWriter, r *http.Request, err erro
 // gets anything by it. The state is bound to this browser, so nobody can sign
 // somebody else in as themselves.
 func (s *Server) serveSignIn(w http.ResponseWriter, r *http.Request) {
+	if s.limited(w, r, s.limits.approve) {
+		return
+	}
 	if err := s.goUpstream(w, r, authorization{For: forAccount, Login: newSecret("")}); err != nil {
 		s.accountFailure(w, r, err)
 	}

@@ -35,6 +35,8 @@ func (s *Server) serveCallback(w http.ResponseWriter, r *http.Request) {
 		s.finishSignIn(w, r, pending, q)
 	case forPersonal:
 		s.finishPersonal(w, r, pending, q)
+	case forDevice:
+		s.finishDevice(w, r, pending, q)
 	default:
 		s.finishClient(w, r, pending, q)
 	}
@@ -159,7 +161,10 @@ const maxUserID = 128
 // putGrant keeps the grant for as long as its code lives. The first tokens
 // extend it; without them, nothing of it stays.
 func (s *Server) putGrant(ctx context.Context, pending authorization, came arrival) (Grant, error) {
-	now := s.now()
+	now, life := s.now(), codeLife
+	if pending.For == forDevice {
+		life = deviceLife // it asks in its own time
+	}
 	grant := Grant{
 		ID:         newID(),
 		User:       came.user.ID,
@@ -169,7 +174,7 @@ func (s *Server) putGrant(ctx context.Context, pending authorization, came arriv
 		Resource:   pending.Resource,
 		Scopes:     pending.Skills,
 		Created:    now,
-		Expires:    now.Add(codeLife),
+		Expires:    now.Add(life),
 	}
 	sealed, err := s.sealer.seal(grant.ID, came.credential)
 	if err != nil {

@@ -48,6 +48,9 @@ func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	pending, err := s.openConsent(s.cookie.read(r), r.PostForm.Get("request"))
+	if err == nil && pending.For != forClient { // another page's
+		err = ErrNotFound
+	}
 	if err != nil {
 		s.ticketPage(w, r, err)
 		return

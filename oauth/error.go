@@ -32,6 +32,9 @@ const (
 	codeAccessDenied            = "access_denied"
 	codeServerError             = "server_error"
 	codeTemporarilyUnavailable  = "temporarily_unavailable"
+	codeAuthorizationPending    = "authorization_pending" // RFC 8628
+	codeSlowDown                = "slow_down"
+	codeExpiredToken            = "expired_token"
 	codeInvalidRedirectURI      = "invalid_redirect_uri"    // RFC 7591
 	codeInvalidClientMetadata   = "invalid_client_metadata" // RFC 7591
 )

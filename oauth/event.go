@@ -94,7 +94,7 @@ func clip(text string) string {
 // log.
 func (s *Server) refused(r *http.Request, client string, err error) {
 	var known *Error
-	if errors.As(err, &known) && known.RetryAfter == 0 { // a flood shall not fill the record
+	if errors.As(err, &known) && known.RetryAfter == 0 && !known.waiting() { // a flood shall not fill the record
 		s.record(r.Context(), Event{Kind: EventRefusal, Outcome: known.Code, Client: client, Detail: r.URL.Path + ": " + known.Description})
 	}
 }

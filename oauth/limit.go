@@ -25,6 +25,8 @@ type Limits struct {
 	Approve   Limit // consents approved. Default 30 and 60: while one is waiting, a fiftieth of MaxTickets
 	Code      Limit // codes changed into tokens. Default 120 and 300
 	Refresh   Limit // refresh tokens replaced. Default 600 and 1200: a company behind one address
+	Device    Limit // device codes made. Default 30 and 60
+	UserCode  Limit // user codes typed, right or wrong. Default 10 and 20: they can be guessed
 }
 
 var defaultLimits = Limits{
@@ -33,11 +35,13 @@ var defaultLimits = Limits{
 	Approve:   Limit{30, 60},
 	Code:      Limit{120, 300},
 	Refresh:   Limit{600, 1200},
+	Device:    Limit{30, 60},
+	UserCode:  Limit{10, 20},
 }
 
 // limiters are the Limits at work.
 type limiters struct {
-	register, authorize, approve, code, refresh *limiter
+	register, authorize, approve, code, refresh, device, userCode *limiter
 }
 
 func newLimiters(l Limits, now func() time.Time) limiters {
@@ -53,6 +57,8 @@ func newLimiters(l Limits, now func() time.Time) limiters {
 		approve:   make(l.Approve, defaultLimits.Approve),
 		code:      make(l.Code, defaultLimits.Code),
 		refresh:   make(l.Refresh, defaultLimits.Refresh),
+		device:    make(l.Device, defaultLimits.Device),
+		userCode:  make(l.UserCode, defaultLimits.UserCode),
 	}
 }
 

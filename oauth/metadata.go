@@ -12,6 +12,7 @@ type metadata struct {
 	TokenEndpoint         string   `json:"token_endpoint"`
 	RegistrationEndpoint  string   `json:"registration_endpoint"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	DeviceEndpoint        string   `json:"device_authorization_endpoint"` // RFC 8628
 	Scopes                []string `json:"scopes_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
 	ResponseModes         []string `json:"response_modes_supported"`
@@ -32,10 +33,11 @@ func (s *Server) metadata() metadata {
 		TokenEndpoint:         s.issuer + tokenPath,
 		RegistrationEndpoint:  s.issuer + registerPath,
 		RevocationEndpoint:    s.issuer + revokePath,
+		DeviceEndpoint:        s.issuer + deviceAuthorizationPath,
 		Scopes:                skillIDs(s.skills),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
-		GrantTypes:            []string{grantTypeCode, grantTypeRefresh},
+		GrantTypes:            []string{grantTypeCode, grantTypeRefresh, grantTypeDevice},
 		TokenAuthMethods:      []string{authNone, authBasic, authPost},
 		RevocationAuthMethods: []string{authNone, authBasic, authPost},
 		ChallengeMethods:      []string{"S256"},

@@ -77,6 +77,8 @@ type consentPage struct {
 	Client       string // as it calls itself; anybody can claim any name
 	Destination  string // where codes go
 	Local        bool   // to an app on the user's own device, and any app can be that
+	UserCode     string // to whatever device shows it
+	Source       string // which asked from there
 	Reach        string
 	UpstreamName string
 	Skills       []skillChoice
@@ -100,7 +102,11 @@ func (s *Server) consentPage(pending authorization, token, problem string) conse
 		UpstreamName: s.upstreamName,
 		Problem:      problem,
 	}
-	p.Destination, p.Local = destination(pending.RedirectURI)
+	if pending.For == forDevice {
+		p.Action, p.UserCode, p.Source = devicePath, pending.UserCode, pending.Source
+	} else {
+		p.Destination, p.Local = destination(pending.RedirectURI)
+	}
 	if p.Client == "" {
 		p.Client = namelessClient
 	}

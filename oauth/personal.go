@@ -19,6 +19,9 @@ const MaxPersonalLife = 365 * 24 * time.Hour
 // the token stands for a grant, and a grant has an upstream credential of its
 // own, with the scopes of its skills and no more.
 func (s *Server) servePersonal(w http.ResponseWriter, r *http.Request, who session) {
+	if s.limited(w, r, s.limits.approve) {
+		return
+	}
 	pending, err := s.checkPersonal(r.PostForm)
 	if err == nil {
 		pending.User = who.User

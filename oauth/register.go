@@ -96,15 +96,21 @@ func (asked registration) settle() (registration, error) {
 		Name:            cleanName(asked.Name),
 		ApplicationType: asked.ApplicationType,
 	}
+	if slices.Contains(asked.GrantTypes, grantTypeDevice) {
+		got.GrantTypes = append(got.GrantTypes, grantTypeDevice)
+	}
+	if asked.onlyDevice() {
+		got.GrantTypes, got.ResponseTypes, got.RedirectURIs = []string{grantTypeDevice, grantTypeRefresh}, []string{}, []string{}
+	}
 	if got.AuthMethod == "" {
 		got.AuthMethod = authBasic // the default of RFC 7591 §2
 	}
 	switch {
 	case !slices.Contains([]string{authNone, authBasic, authPost}, got.AuthMethod):
 		return registration{}, badMetadata("token_endpoint_auth_method must be none, client_secret_basic or client_secret_post")
-	case len(asked.GrantTypes) > 0 && !slices.Contains(asked.GrantTypes, grantTypeCode):
-		return registration{}, badMetadata("grant_types must include authorization_code")
-	case len(asked.ResponseTypes) > 0 && !slices.Contains(asked.ResponseTypes, "code"):
+	case len(asked.GrantTypes) > 0 && !slices.Contains(asked.GrantTypes, grantTypeCode) && !asked.onlyDevice():
+		return registration{}, badMetadata("grant_types must include authorization_code, or the device_code of RFC 8628")
+	case !asked.onlyDevice() && len(asked.ResponseTypes) > 0 && !slices.Contains(asked.ResponseTypes, "code"):
 		return registration{}, badMetadata("response_types must include code")
 	case len([]rune(got.Name)) > maxClientName:
 		return registration{}, badMetadata(fmt.Sprintf("client_name must have at most %d characters", maxClientName))
@@ -114,7 +120,15 @@ func (asked registration) settle() (registration, error) {
 	return got, nil
 }
 
+// onlyDevice reports whether a client has no browser to be sent back to.
+func (asked registration) onlyDevice() bool {
+	return slices.Contains(asked.GrantTypes, grantTypeDevice) && !slices.Contains(asked.GrantTypes, grantTypeCode)
+}
+
 func (asked registration) checkRedirects() error {
+	if len(asked.RedirectURIs) == 0 && asked.onlyDevice() {
+		return nil
+	}
 	if len(asked.RedirectURIs) == 0 || len(asked.RedirectURIs) > maxRedirectURIs {
 		return &Error{Code: codeInvalidRedirectURI, Description: fmt.Sprintf("redirect_uris must hold 1 to %d URIs", maxRedirectURIs)}
 	}

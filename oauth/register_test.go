@@ -39,7 +39,7 @@ func TestServer_register(t *testing.T) {
 func TestServer_register_defaults(t *testing.T) {
 	w := newWorld(t)
 	_, _, body := w.post("/oauth/register", "application/json", `{"redirect_uris":["https://a.example/cb"],
-		"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:device_code"]}`, nil)
+		"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:jwt-bearer"]}`, nil)
 	var got struct {
 		Method  string   `json:"token_endpoint_auth_method"`
 		Secret  string   `json:"client_secret"`

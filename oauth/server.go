@@ -150,6 +150,8 @@ type Server struct {
 	events    *batch[Event]
 	farewells *batch[farewell]
 
+	polls polls
+
 	cannotRevoke atomic.Bool // the upstream has no such URL
 }
 
@@ -262,7 +264,7 @@ const (
 // Paths returns what the server handles, for whoever mounts it.
 func (s *Server) Paths() []string {
 	return []string{metadataPath, discoveryPath, registerPath, authorizePath, callbackPath, tokenPath, revokePath,
-		accountPath, signInPath, signOutPath, endPath, personalPath}
+		accountPath, signInPath, signOutPath, endPath, personalPath, deviceAuthorizationPath, devicePath}
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -275,13 +277,16 @@ func (s *Server) routes() *http.ServeMux {
 		mux.Handle("GET "+path, anyOrigin(s.serveMetadata))
 		mux.HandleFunc("OPTIONS "+path, preflight("GET, HEAD"))
 	}
-	for path, handle := range map[string]http.HandlerFunc{registerPath: s.serveRegister, tokenPath: s.serveToken, revokePath: s.serveRevoke} {
+	for path, handle := range map[string]http.HandlerFunc{registerPath: s.serveRegister, tokenPath: s.serveToken, revokePath: s.serveRevoke,
+		deviceAuthorizationPath: s.serveDeviceAuthorization} {
 		mux.Handle("POST "+path, anyOrigin(handle))
 		mux.HandleFunc("OPTIONS "+path, preflight("POST"))
 	}
 	mux.HandleFunc("GET "+authorizePath, s.serveAuthorize)
 	mux.HandleFunc("POST "+authorizePath, s.serveConsent)
 	mux.HandleFunc("GET "+callbackPath, s.serveCallback)
+	mux.HandleFunc("GET "+devicePath, s.serveDevice)
+	mux.HandleFunc("POST "+devicePath, s.serveDeviceForm)
 	mux.HandleFunc("GET "+accountPath, s.serveAccount)
 	mux.HandleFunc("POST "+signInPath, s.serveSignIn)
 	mux.HandleFunc("POST "+signOutPath, s.withSession(s.serveSignOut))

@@ -11,6 +11,9 @@ const (
 	kindLogin  = "login"   // to allow something
 	kindSignIn = "sign-in" // to see the account page
 	kindCode   = "code"
+
+	kindDevice       = "device"        // by its user code
+	kindDeviceResult = "device result" // what came of it
 )
 
 // What the user comes back from the upstream for.
@@ -18,6 +21,7 @@ const (
 	forClient   = "" // the client that sent the browser
 	forAccount  = "account"
 	forPersonal = "personal"
+	forDevice   = "device"
 )
 
 // The keys of tickets. A login's is bound to the browser that began it: with
@@ -45,6 +49,10 @@ type authorization struct {
 
 	User string        `json:",omitempty"` // who must come back; empty: anybody
 	Life time.Duration `json:",omitempty"` // of a personal access token
+
+	Device   string `json:",omitempty"` // the ID of its deviceCode
+	UserCode string `json:",omitempty"` // which it shows
+	Source   string `json:",omitempty"` // where it asked from
 }
 
 // authorizationCode is what a code stands for, beside its grant.

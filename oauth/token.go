@@ -50,10 +50,12 @@ func (s *Server) grantTokens(r *http.Request) (tokenResponse, error) {
 		return s.exchangeCode(r.Context(), client, r.PostForm)
 	case grantTypeRefresh:
 		return s.refresh(r.Context(), client, r.PostForm)
+	case grantTypeDevice:
+		return s.exchangeDevice(r.Context(), client, r.PostForm)
 	case "":
 		return tokenResponse{}, invalidRequest("grant_type is missing")
 	default:
-		return tokenResponse{}, &Error{Code: codeUnsupportedGrantType, Description: "grant_type must be authorization_code or refresh_token"}
+		return tokenResponse{}, &Error{Code: codeUnsupportedGrantType, Description: "grant_type must be authorization_code, refresh_token or that of RFC 8628"}
 	}
 }
 
