@@ -15,7 +15,10 @@ import (
 	"roundhouse/sandbox/payload"
 )
 
-const maxWindow = 24 * 60 * 60
+const (
+	maxWindow = 24 * 60 * 60
+	maxSpent  = 10_000 // windows remembered at a time
+)
 
 // rateLimit is how many errors a key takes in a window. As in Sentry, only
 // errors count: spans, logs and the rest come in as before.
@@ -39,7 +42,7 @@ func readRateLimit(raw json.RawMessage) (*rateLimit, error) {
 	return l, nil
 }
 
-// spending is what keys with a limit have taken in their windows. It is not
+// spending is what keys with a limit, or addresses, have taken in their windows. It is not
 // stored: with a new start, or in another process, a new window begins.
 type spending struct {
 	mu   sync.Mutex
@@ -59,8 +62,8 @@ func (s *spending) take(key string, l rateLimit, now time.Time) (wait time.Durat
 	k := s.keys[key]
 	if k == nil || now.Sub(k.began) >= window || now.Before(k.began) {
 		k = &spent{began: now}
-		if s.keys == nil {
-			s.keys = map[string]*spent{}
+		if s.keys == nil || len(s.keys) >= maxSpent {
+			s.keys = map[string]*spent{} // forgetting is kinder than refusing
 		}
 		s.keys[key] = k
 	}

@@ -34,6 +34,7 @@ func (s *Sandbox) oauthRoutes(mux *http.ServeMux) {
 		mux.HandleFunc("POST /oauth/authorize"+end, s.takeConsent)
 		mux.HandleFunc("POST /oauth/token"+end, s.issueToken)
 	}
+	s.deviceRoutes(mux)
 }
 
 // authorization is a request for a code that has been checked.
@@ -49,6 +50,11 @@ type authorization struct {
 type oauthError struct{ code, description string }
 
 func (e *oauthError) Error() string { return e.code + ": " + e.description }
+
+var (
+	errForm      = &oauthError{"invalid_request", "the body is not a form of at most " + strconv.Itoa(maxForm) + " bytes"}
+	errBadClient = &oauthError{"invalid_client", "the client is unknown or its secret is wrong"}
+)
 
 // authorization reads the query. An *oauthError may be told to the client by
 // redirect; after any other error the redirect URI is not to be trusted.
@@ -110,6 +116,10 @@ func (s *Sandbox) newCode(ctx context.Context, a authorization, userID int64) (s
 
 func (s *Sandbox) issueToken(w http.ResponseWriter, r *http.Request) {
 	body, err := s.grantToken(w, r)
+	s.answerOAuth(w, r, body, err)
+}
+
+func (s *Sandbox) answerOAuth(w http.ResponseWriter, r *http.Request, body any, err error) {
 	var oe *oauthError
 	switch {
 	case err == nil:
@@ -130,11 +140,18 @@ func (s *Sandbox) issueToken(w http.ResponseWriter, r *http.Request) {
 func (s *Sandbox) grantToken(w http.ResponseWriter, r *http.Request) (any, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		return nil, &oauthError{"invalid_request", "the body is not a form of at most " + strconv.Itoa(maxForm) + " bytes"}
+		return nil, errForm
+	}
+	if r.PostForm.Get("grant_type") == deviceGrant {
+		app, err := s.publicClient(r)
+		if err != nil {
+			return nil, err
+		}
+		return s.redeemDevice(r.Context(), app, r.PostForm)
 	}
 	app, err := s.clientOf(r)
 	if errors.Is(err, errNoClient) {
-		return nil, &oauthError{"invalid_client", "the client is unknown or its secret is wrong"}
+		return nil, errBadClient
 	}
 	if err != nil {
 		return nil, err
@@ -145,7 +162,7 @@ func (s *Sandbox) grantToken(w http.ResponseWriter, r *http.Request) (any, error
 	case "refresh_token":
 		return s.refresh(r.Context(), app, r.PostForm)
 	default:
-		return nil, &oauthError{"unsupported_grant_type", fmt.Sprintf("grant_type %q is not authorization_code or refresh_token", payload.Clip(kind, 50))}
+		return nil, &oauthError{"unsupported_grant_type", fmt.Sprintf("grant_type %q is not authorization_code, refresh_token or "+deviceGrant, payload.Clip(kind, 50))}
 	}
 }
 
@@ -175,19 +192,24 @@ func (s *Sandbox) redeemCode(ctx context.Context, app oauthApp, form url.Values)
 		if refused = g.check(form, seconds(s.now())); refused != nil {
 			return nil
 		}
-		access, renewal, expires := newTokens(s.now())
-		_, err = tx.ExecContext(ctx, "INSERT INTO token(hash, refresh_hash, app, user, scopes, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)",
-			hashSecret(access), hashSecret(renewal), app.id, g.user, g.scopes, seconds(s.now()), seconds(expires))
-		if err != nil {
-			return err
-		}
-		body, err = tokenJSON(ctx, tx, g, access, renewal, expires)
+		body, err = s.giveTokens(ctx, tx, app, g)
 		return err
 	})
 	if err == nil {
 		err = refused
 	}
 	return body, err
+}
+
+// giveTokens makes the tokens of a grant and the answer that tells them.
+func (s *Sandbox) giveTokens(ctx context.Context, tx *sql.Tx, app oauthApp, g grant) (any, error) {
+	access, renewal, expires := newTokens(s.now())
+	_, err := tx.ExecContext(ctx, "INSERT INTO token(hash, refresh_hash, app, user, scopes, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		hashSecret(access), hashSecret(renewal), app.id, g.user, g.scopes, seconds(s.now()), seconds(expires))
+	if err != nil {
+		return nil, err
+	}
+	return tokenJSON(ctx, tx, g, access, renewal, expires)
 }
 
 func (g grant) check(form url.Values, now float64) error {

@@ -28,6 +28,7 @@ type page struct {
 	Chosen  int64 // the ID of one of People
 	App     string
 	Scopes  []string
+	Code    string // of a device
 	Message string
 	User    *User // who is signed in
 	Keys    []keyLine

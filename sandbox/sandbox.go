@@ -46,6 +46,7 @@ type Sandbox struct {
 	arrived  atomic.Int64 // items since then
 
 	spending spending // of keys with a rate limit
+	guesses  spending // of addresses, at the codes of devices
 
 	writing    chan struct{} // full while there is a write transaction
 	waiting    line          // of batches for the next one

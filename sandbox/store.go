@@ -18,7 +18,7 @@ import (
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
 	firstSchema   = 2          // of schema.sql; what came later is in upgrades, which a new file goes through as well
-	schemaVersion = 10
+	schemaVersion = 11
 	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
@@ -50,15 +50,16 @@ var incidentSchema string
 // upgrades lead from each older schema to the next. The seed of a file of
 // schema 1 cannot be told from what was added to it, so it is never renewed.
 var upgrades = map[int]string{
-	1: "CREATE TABLE seeding(at REAL NOT NULL, item INTEGER NOT NULL, activity INTEGER NOT NULL)",
-	2: monitorSchema,
-	3: feedbackSchema,
-	4: attachmentSchema,
-	5: earlySchema,
-	6: peopleSchema,
-	7: replaySchema,
-	8: releaseSchema,
-	9: incidentSchema,
+	1:  "CREATE TABLE seeding(at REAL NOT NULL, item INTEGER NOT NULL, activity INTEGER NOT NULL)",
+	2:  monitorSchema,
+	3:  feedbackSchema,
+	4:  attachmentSchema,
+	5:  earlySchema,
+	6:  peopleSchema,
+	7:  replaySchema,
+	8:  releaseSchema,
+	9:  incidentSchema,
+	10: deviceSchema,
 }
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews
@@ -224,6 +225,7 @@ func (s *Sandbox) purge(ctx context.Context, tx *sql.Tx) error {
 	for _, query := range []string{
 		"DELETE FROM oauth_grant WHERE expires <= ?1",
 		"DELETE FROM web_session WHERE expires <= ?1",
+		"DELETE FROM device_code WHERE expires <= ?1",
 		"DELETE FROM token WHERE expires <= ?1 AND (refresh_hash IS NULL OR created <= ?2)",
 	} {
 		if _, err := tx.ExecContext(ctx, query, seconds(now), seconds(now.Add(-renewalLife))); err != nil {

@@ -1,0 +1,4 @@
+CREATE TABLE device_code(
+  hash BLOB PRIMARY KEY, user_code TEXT NOT NULL UNIQUE, app INTEGER NOT NULL REFERENCES oauth_app(id), scopes TEXT NOT NULL,
+  state TEXT NOT NULL DEFAULT 'pending', user INTEGER REFERENCES user(id), polled REAL NOT NULL DEFAULT 0, pause REAL NOT NULL,
+  expires REAL NOT NULL) WITHOUT ROWID;
