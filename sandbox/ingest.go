@@ -102,7 +102,7 @@ func (b *batch) store() (string, error) {
 
 // kept are the types that are stored.
 var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "trace_metric": true, "check_in": true, "feedback": true, "user_report": true, "attachment": true,
-	"replay_event": true, "replay_recording": true}
+	"replay_event": true, "replay_recording": true, "session": true, "sessions": true}
 
 // telemetry reads the types that come in masses. What they have to do in the
 // database goes through do; done is false for any other type.
@@ -122,6 +122,10 @@ func (b *batch) telemetry(envelopeID string, item payload.Item) (done bool, err 
 		return true, b.spans(item.Payload)
 	case "log":
 		return true, b.logs(item.Payload)
+	case "session":
+		return true, b.session(item.Payload)
+	case "sessions":
+		return true, b.sessions(item.Payload)
 	case "trace_metric":
 		return true, b.metrics(item.Payload)
 	}

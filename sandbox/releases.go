@@ -128,16 +128,25 @@ func (r *request) releasesJSON(releases []release) ([]map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	q := r.URL.Query()
+	stages := q.Get("adoptionStages") == "1"
+	well, err := r.readHealth(projects, stages || q.Get("health") == "1")
+	if err != nil {
+		return nil, err
+	}
 	return each(releases, func(v release) map[string]any {
-		out := v.json(seen, projects, asked)
+		out := v.json(seen, projects, asked, well)
 		past.describe(v.id, out)
+		if stages {
+			out["adoptionStages"] = well.stages(v.version, out["projects"])
+		}
 		return out
 	}), nil
 }
 
-// json names all projects of the release, and counts the issues in those that
-// were asked for.
-func (v release) json(seen []inProject, projects []project, asked []int64) map[string]any {
+// json names all projects of the release with its health there, and counts the
+// issues in those that were asked for.
+func (v release) json(seen []inProject, projects []project, asked []int64, well health) map[string]any {
 	in, issues := []any{}, int64(0)
 	for _, s := range seen {
 		if s.release != v.id {
@@ -145,6 +154,7 @@ func (v release) json(seen []inProject, projects []project, asked []int64) map[s
 		}
 		if ref, ok := projectRef(projects, s.project).(map[string]any); ok {
 			ref["newGroups"] = s.issues
+			well.describe(ref, s.project, v.version)
 			in = append(in, ref)
 			if slices.Contains(asked, s.project) {
 				issues += s.issues

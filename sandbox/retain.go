@@ -99,7 +99,7 @@ func endIssue(ctx context.Context, tx *sql.Tx, id int64) error {
 
 // retainOthers deletes what is old or too much and not an item.
 func (s *Sandbox) retainOthers(ctx context.Context, tx *sql.Tx, project int64) (deleted int64, err error) {
-	for _, f := range []func(context.Context, *sql.Tx, int64) (int64, error){s.retainCheckIns, s.retainReports, s.retainAttachments, s.retainReplays, s.retainReleases} {
+	for _, f := range []func(context.Context, *sql.Tx, int64) (int64, error){s.retainCheckIns, s.retainReports, s.retainAttachments, s.retainReplays, s.retainSessions, s.retainReleases} {
 		n, err := f(ctx, tx, project)
 		if err != nil {
 			return 0, fmt.Errorf("delete old records: %w", err)

@@ -28,6 +28,7 @@ func (s *Sandbox) apiRoutes(reg func(pattern, scope string, h handler)) {
 	s.replayRoutes(reg)
 	s.conversationRoutes(reg)
 	s.sourceRoutes(reg)
+	s.sessionRoutes(reg)
 }
 
 func (s *Sandbox) rootRoutes() *http.ServeMux {

@@ -62,7 +62,7 @@ type seeding struct {
 func seedState(ctx context.Context, tx *sql.Tx) (s seeding, err error) {
 	var at float64
 	err = tx.QueryRowContext(ctx, "SELECT at, ("+strings.Join(growing, ", ")+") = ("+newestRows()+`),
-		NOT EXISTS (SELECT 1 FROM item UNION ALL SELECT 1 FROM checkin UNION ALL SELECT 1 FROM feedback UNION ALL SELECT 1 FROM attachment) FROM seeding`).
+		NOT EXISTS (SELECT 1 FROM item UNION ALL SELECT 1 FROM checkin UNION ALL SELECT 1 FROM feedback UNION ALL SELECT 1 FROM attachment UNION ALL SELECT 1 FROM session_count) FROM seeding`).
 		Scan(&at, &s.untouched, &s.gone)
 	if errors.Is(err, sql.ErrNoRows) {
 		return seeding{}, nil
@@ -89,7 +89,7 @@ func (s *Sandbox) renewSeed(ctx context.Context, tx *sql.Tx) error {
 		return nil
 	}
 	// In this order: each refers to the next.
-	for _, table := range []string{"segment", "replay_link", "attachment", "feedback", "checkin", "monitor", "activity", "item", "issue", "release_project", "release_commit", "deploy", "release", "seeding"} {
+	for _, table := range []string{"segment", "replay_link", "attachment", "feedback", "checkin", "monitor", "activity", "item", "issue", "session", "session_user", "session_count", "release_project", "release_commit", "deploy", "release", "seeding"} {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
 	firstSchema   = 2          // of schema.sql; what came later is in upgrades, which a new file goes through as well
-	schemaVersion = 11
+	schemaVersion = 12
 	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
@@ -60,6 +60,7 @@ var upgrades = map[int]string{
 	8:  releaseSchema,
 	9:  incidentSchema,
 	10: deviceSchema,
+	11: healthSchema,
 }
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews

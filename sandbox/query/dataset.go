@@ -125,6 +125,7 @@ var datasets = map[string]*dataset{
 	"logs":          logs, "ourlogs": logs,
 	"tracemetrics": metrics,
 	"replays":      replays,
+	"sessions":     sessions,
 }
 
 func findDataset(name string) (*dataset, error) {
