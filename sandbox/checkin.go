@@ -148,10 +148,11 @@ func (s *Sandbox) acceptCheckIn(w http.ResponseWriter, r *http.Request) (string,
 	}
 	o := payload.Object{}
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
-	raw, err := readBody(w, r)
+	raw, done, err := s.takeBody(w, r)
 	if err != nil {
 		return "", err
 	}
+	defer done()
 	if r.Method == http.MethodPost && len(strings.TrimSpace(string(raw))) > 0 {
 		if o, err = payload.ParseObject(raw); err != nil {
 			return "", badRequest("check-in: %v", err)

@@ -14,8 +14,12 @@ import (
 	"roundhouse/sandbox/payload"
 )
 
-// maxItem bounds what is decoded at once: JSON grows several times in memory.
-const maxItem = 5 << 20
+// maxItem and maxEvent bound what is decoded at once: JSON grows several times
+// in memory. Of an event Sentry takes no more, either.
+const (
+	maxItem  = 5 << 20
+	maxEvent = 1 << 20
+)
 
 // batch is one envelope on its way into the database. It is read first, which
 // may go on beside other batches, and then stored, within one transaction.
@@ -56,8 +60,8 @@ func (b *batch) read(env *payload.Envelope) error {
 		failed := func(err error) error {
 			return fmt.Errorf("item %d (%s): %w", i+1, payload.Clip(item.Kind, 50), err)
 		}
-		if len(item.Payload) > maxItem && kept[item.Kind] {
-			return failed(refuse(http.StatusRequestEntityTooLarge, "the %s item is larger than %d bytes", item.Kind, maxItem))
+		if limit := sizeLimit(item.Kind); len(item.Payload) > limit && kept[item.Kind] {
+			return failed(refuse(http.StatusRequestEntityTooLarge, "the %s item is larger than %d bytes", item.Kind, limit))
 		}
 		done, err := b.telemetry(env.EventID, item)
 		if err != nil {
@@ -79,6 +83,14 @@ func (b *batch) read(env *payload.Envelope) error {
 		}
 	}
 	return nil
+}
+
+func sizeLimit(kind string) int {
+	switch kind {
+	case "event", "transaction", "feedback":
+		return maxEvent
+	}
+	return maxItem
 }
 
 // do runs what needs the database: now, or once there is a transaction.

@@ -1,28 +1,14 @@
 package sandbox
 
 import (
-	"compress/gzip"
-	"compress/zlib"
 	"database/sql"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
-	"github.com/andybalholm/brotli"
-	"github.com/klauspost/compress/zstd"
-
 	"roundhouse/sandbox/payload"
-)
-
-const (
-	maxCompressed   = 10 << 20
-	maxDecompressed = 50 << 20
-	maxReceiving    = 8 // payloads in memory at a time
 )
 
 // ingestRoutes are where SDKs send to.
@@ -105,16 +91,11 @@ func (s *Sandbox) accept(w http.ResponseWriter, r *http.Request, parse func([]by
 			return "", err
 		}
 	}
-	select {
-	case s.receiving <- struct{}{}:
-		defer func() { <-s.receiving }()
-	case <-r.Context().Done():
-		return "", r.Context().Err()
-	}
-	raw, err := readBody(w, r)
+	raw, done, err := s.takeBody(w, r)
 	if err != nil {
 		return "", err
 	}
+	defer done()
 	env, err := parse(raw)
 	var refused *apiError
 	if errors.As(err, &refused) {
@@ -191,53 +172,6 @@ func (s *Sandbox) authorizeKeys(r *http.Request, keys []string) (p project, err 
 		return p, refuse(http.StatusForbidden, "the key is unknown or inactive, or belongs to another project")
 	}
 	return p, err
-}
-
-// readBody reads and decodes the body. Both sizes are limited, or a small body
-// could decode to one that fills the memory.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
-	body, err := decoder(encoding, http.MaxBytesReader(w, r.Body, maxCompressed))
-	if err != nil {
-		return nil, badEncoding(encoding, err)
-	}
-	defer body.Close()
-	raw, err := io.ReadAll(io.LimitReader(body, maxDecompressed+1))
-	if err != nil {
-		return nil, badEncoding(encoding, err)
-	}
-	if len(raw) > maxDecompressed {
-		return nil, refuse(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes when decoded", maxDecompressed)
-	}
-	return raw, nil
-}
-
-func badEncoding(encoding string, err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return err
-	}
-	return badRequest("read the body (Content-Encoding %s): %v", strconv.Quote(payload.Clip(encoding, 50)), err)
-}
-
-func decoder(encoding string, body io.Reader) (io.ReadCloser, error) {
-	switch encoding {
-	case "", "identity":
-		return io.NopCloser(body), nil
-	case "gzip", "x-gzip":
-		return gzip.NewReader(body)
-	case "deflate":
-		return zlib.NewReader(body)
-	case "br":
-		return io.NopCloser(brotli.NewReader(body)), nil
-	case "zstd":
-		d, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxDecompressed), zstd.WithDecoderMaxWindow(8<<20))
-		if err != nil {
-			return nil, err
-		}
-		return d.IOReadCloser(), nil
-	}
-	return nil, fmt.Errorf("unknown; send identity, gzip, deflate, br or zstd")
 }
 
 func remoteIP(r *http.Request) string {

@@ -26,20 +26,20 @@ type Options struct {
 // Sandbox is the backend. Its HTTP paths start at "/": whoever mounts it below
 // a prefix strips that prefix.
 type Sandbox struct {
-	now       func() time.Time
-	log       *slog.Logger
-	readers   *sql.DB
-	writer    *sql.DB
-	rest      *http.ServeMux // below /api/0/
-	root      *http.ServeMux // ingest, OAuth and pages
-	receiving chan struct{}  // a slot for each payload in memory
-	keep      int            // items of each kind in each project
-	attached  int64          // bytes of attachments in each project
-	recorded  int64          // bytes of recordings in each project
-	age       Age
-	control   bool
-	faults    atomic.Pointer[faultPlan]
-	base      atomic.Pointer[string]
+	now      func() time.Time
+	log      *slog.Logger
+	readers  *sql.DB
+	writer   *sql.DB
+	rest     *http.ServeMux // below /api/0/
+	root     *http.ServeMux // ingest, OAuth and pages
+	intake   intake         // of what is sent
+	keep     int            // items of each kind in each project
+	attached int64          // bytes of attachments in each project
+	recorded int64          // bytes of recordings in each project
+	age      Age
+	control  bool
+	faults   atomic.Pointer[faultPlan]
+	base     atomic.Pointer[string]
 
 	settled  atomic.Int64 // Unix seconds when issues were last settled
 	retained atomic.Int64 // Unix nanoseconds when old items were last deleted
@@ -59,7 +59,7 @@ type Sandbox struct {
 // stays as it is, and the log says so. A file that is damaged, newer than this
 // program, or not a sandbox at all is refused and left as it is.
 func New(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{now: o.Now, log: o.Logger, receiving: make(chan struct{}, maxReceiving), writing: make(chan struct{}, 1), keep: keepCount, attached: maxAttached, recorded: maxRecorded, age: o.Age, control: o.Control}
+	s := &Sandbox{now: o.Now, log: o.Logger, intake: newIntake(), writing: make(chan struct{}, 1), keep: keepCount, attached: maxAttached, recorded: maxRecorded, age: o.Age, control: o.Control}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -12,6 +12,7 @@ const (
 	maxEnvelopeItems  = 1000
 	maxContainerItems = 10_000
 	maxHeaderLine     = 64 << 10
+	maxDepth          = 200
 )
 
 // Envelope is what an SDK sends: a header and items.
@@ -100,6 +101,9 @@ func parseHeader(line []byte) (Object, error) {
 
 // ParseObject reads one JSON object and nothing after it.
 func ParseObject(raw []byte) (Object, error) {
+	if deep(raw) {
+		return nil, fmt.Errorf("nested deeper than %d", maxDepth)
+	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var o Object
@@ -113,6 +117,28 @@ func ParseObject(raw []byte) (Object, error) {
 		return nil, errors.New("something follows the JSON object")
 	}
 	return o, nil
+}
+
+// deep tells JSON that is nested deeper than anything means. SQLite reads no
+// deeper than 1,000, and what is stored has to be read again.
+func deep(raw []byte) bool {
+	depth, inText := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 // ParseEventID takes 32 hex digits, with dashes or without.

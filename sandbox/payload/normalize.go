@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,8 +13,14 @@ import (
 const (
 	maxTags     = 200
 	maxTagRunes = 200
-	MaxAge      = 30 * 24 * time.Hour
-	MaxAhead    = time.Minute
+
+	maxExceptions  = 50
+	maxThreads     = 500
+	maxFrames      = 250 // of each of them
+	maxBreadcrumbs = 500
+
+	MaxAge   = 30 * 24 * time.Hour
+	MaxAhead = time.Minute
 )
 
 // Arrival is what is known about a payload besides itself.
@@ -41,18 +48,16 @@ func Normalize(ev Object, a Arrival) {
 	ev["environment"] = cmp.Or(Clip(Text(ev["environment"]), 64), "production")
 	ev["release"] = Clip(Text(ev["release"]), 200)
 	ev["transaction"] = Clip(cmp.Or(Text(ev["transaction"]), Text(a.Trace["transaction"])), 200)
-	ev["exception"] = anyList(Objects(ev["exception"]))
-	ev["threads"] = anyList(Objects(ev["threads"]))
-	ev["breadcrumbs"] = anyList(Objects(ev["breadcrumbs"]))
+	ev["exception"] = anyList(newest(Objects(ev["exception"]), maxExceptions))
+	ev["threads"] = anyList(newest(Objects(ev["threads"]), maxThreads))
+	ev["breadcrumbs"] = anyList(newest(Objects(ev["breadcrumbs"]), maxBreadcrumbs))
 	normalizeMessage(ev)
 	normalizeRequest(ev)
 	normalizeContexts(ev)
 	normalizeReplay(ev, a.Trace)
 	normalizeUser(ev, a.Remote)
-	for _, frames := range stacks(ev) {
-		for _, f := range frames {
-			normalizeFrame(f)
-		}
+	for _, holder := range append(Objects(ev["exception"]), Objects(ev["threads"])...) {
+		normalizeStack(holder)
 	}
 	ev["tags"] = tagMap(ev["tags"])
 }
@@ -215,6 +220,25 @@ func stacks(ev Object) [][]Object {
 
 // FramesOf lists the frames of an exception or a thread, the caller first.
 func FramesOf(holder Object) []Object { return Objects(At(holder, "stacktrace", "frames")) }
+
+// newest are the last n of a list.
+func newest(list []Object, n int) []Object { return list[max(0, len(list)-n):] }
+
+// normalizeStack keeps both ends of a stack that is too long: how it began and
+// where it went wrong.
+func normalizeStack(holder Object) {
+	frames := FramesOf(holder)
+	if len(frames) == 0 {
+		return
+	}
+	if len(frames) > maxFrames {
+		frames = slices.Concat(frames[:maxFrames/2], newest(frames, maxFrames/2))
+	}
+	for _, f := range frames {
+		normalizeFrame(f)
+	}
+	AsObject(holder["stacktrace"])["frames"] = anyList(frames)
+}
 
 func normalizeFrame(f Object) {
 	if Text(f["filename"]) == "" && Text(f["abs_path"]) != "" {
