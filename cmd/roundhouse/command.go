@@ -65,6 +65,39 @@ Without --sentry-url it runs against the embedded sandbox and needs no token.`,
 			run:      stdio,
 		},
 		{
+			name:    "token create",
+			summary: "make a personal access token for a job that has no browser, and print it",
+			help: `Makes a token that is good at one context, for some skills, and prints it once.
+Its user finds and revokes it at {public-url}/account, where they can also make
+one themselves. Run it with the data directory of the server, which may be
+running, and the public URL that the server has:
+
+  roundhouse token create --org acme-outdoors --skills inspect --expires 90d
+  ROUNDHOUSE_SENTRY_TOKEN=… roundhouse token create --sentry-url https://sentry.example.com \
+             --public-url https://mcp.example.com --org acme --token-name "nightly report"
+
+The token stands for a Sentry token: in the sandbox a new one of --sandbox-user,
+else the one that is given, whose user it acts as. Send it as
+"Authorization: Bearer rh_pat_…".`,
+			settings: join(shared, sentrySettings, []string{"addr", "public-url", "store", "org", "project", "skills", "sandbox-user", "sentry-token", "token-name", "expires"}),
+			check:    checkTokenCreate,
+			run:      tokenCreate,
+		},
+		{
+			name:    "audit",
+			summary: "print who registered, signed in, allowed, refreshed, revoked or was refused",
+			help: `Prints the audit record of the data directory, oldest first, as lines of JSON:
+
+  {"time":"…","kind":"grant","outcome":"ok","client":"…","user":"1001","grant":"…","source":"192.0.2.1","context":"…"}
+
+It holds no secret, and is kept for 180 days. For example, what was refused today:
+
+  roundhouse audit --since 24h | jq 'select(.kind == "refusal")'`,
+			settings: join(shared, []string{"store", "since", "user"}),
+			check:    checkAudit,
+			run:      audit,
+		},
+		{
 			name:    "sandbox serve",
 			summary: "serve the sandbox alone, as a Sentry of its own",
 			help: `Serves the Sentry-compatible sandbox without Roundhouse in front. Whoever reaches

@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -40,13 +40,14 @@ const (
 type passthrough struct {
 	ask      func(ctx context.Context, token string) (constraint.Caller, error)
 	resource string // the widest: Sentry decides what the token reaches
+	source   func(*http.Request) netip.Addr
 	now      func() time.Time
 
 	checks singleflight.Group // by grant
 
 	mu      sync.Mutex
 	known   map[string]verdict // by grant
-	sources map[string]int     // checks in this minute
+	sources map[netip.Addr]int // checks in this minute
 	minute  time.Time
 }
 
@@ -56,13 +57,16 @@ type verdict struct {
 	until  time.Time
 }
 
-func newPassthrough(resource string, ask func(context.Context, string) (constraint.Caller, error)) *passthrough {
-	return &passthrough{ask: ask, resource: resource, now: time.Now, known: map[string]verdict{}, sources: map[string]int{}}
+func newPassthrough(resource string, source func(*http.Request) netip.Addr, ask func(context.Context, string) (constraint.Caller, error)) *passthrough {
+	return &passthrough{ask: ask, resource: resource, source: source, now: time.Now, known: map[string]verdict{}, sources: map[netip.Addr]int{}}
 }
 
 // brought is the Sentry token that a request came with. It is in the request's
 // context, and gone with it.
-type brought struct{ token, grant, source string }
+type brought struct {
+	token, grant string
+	source       netip.Addr
+}
 
 type broughtInContext struct{}
 
@@ -77,11 +81,7 @@ func (p *passthrough) carry(next http.Handler) http.Handler {
 		if headers := r.Header.Values("Authorization"); len(headers) == 1 {
 			scheme, token, _ := strings.Cut(headers[0], " ")
 			if strings.EqualFold(scheme, sentryScheme) {
-				source, _, err := net.SplitHostPort(r.RemoteAddr)
-				if err != nil {
-					source = r.RemoteAddr
-				}
-				r = r.WithContext(context.WithValue(r.Context(), broughtInContext{}, brought{token, grantOfToken(token), source}))
+				r = r.WithContext(context.WithValue(r.Context(), broughtInContext{}, brought{token, grantOfToken(token), p.source(r)}))
 			}
 		}
 		next.ServeHTTP(w, r)
@@ -166,7 +166,7 @@ func (p *passthrough) forget(grant string) {
 }
 
 // admit counts the checks of an address in each minute.
-func (p *passthrough) admit(source string) bool {
+func (p *passthrough) admit(source netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now := p.now(); now.Sub(p.minute) >= time.Minute || len(p.sources) >= maxCheckSources {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"roundhouse/constraint"
+	"roundhouse/router"
 )
 
 // sandboxTokenFor makes a token in the sandbox as a person does.
@@ -95,7 +96,7 @@ func TestPassthrough(t *testing.T) {
 		answer := func() (constraint.Caller, error) {
 			return constraint.Caller{User: "1", Skills: []string{"inspect"}}, nil
 		}
-		p := newPassthrough("https://host/mcp", func(context.Context, string) (constraint.Caller, error) {
+		p := newPassthrough("https://host/mcp", router.Source(nil), func(context.Context, string) (constraint.Caller, error) {
 			asked++
 			return answer()
 		})

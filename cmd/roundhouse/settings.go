@@ -47,6 +47,10 @@ type config struct {
 	Age         string
 	Faults      string
 	Control     bool
+	TokenName   string
+	Expires     string
+	User        string
+	Since       string
 }
 
 const defaultAddr = "127.0.0.1:8080"
@@ -130,6 +134,18 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"name": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.Name, "name", "roundhouse", "`name` of the application")
+	},
+	"token-name": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.TokenName, "token-name", "made on the command line", "`name` by which its user finds the token at /account")
+	},
+	"expires": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Expires, "expires", "30d", "how `long` the token lives, such as 12h or 90d; at most 365d")
+	},
+	"user": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.User, "user", "", "only what happened to the user with this `id` in Sentry")
+	},
+	"since": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Since, "since", "", "only what happened since that `time`: 12h or 7d ago, or 2026-01-31")
 	},
 	"redirect-uri": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.RedirectURI, "redirect-uri", "http://127.0.0.1/oauth/callback", "`URI` where sign-ins return to; on loopback any port matches")

@@ -60,7 +60,11 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 		return p, err
 	}
 	if skills := cfg.sentryBearer(); skills != nil {
-		p.brought = newPassthrough(publicURL+"/mcp", p.askSentry(skills))
+		trusted, err := cfg.proxies()
+		if err != nil {
+			return p, err
+		}
+		p.brought = newPassthrough(publicURL+"/mcp", router.Source(trusted), p.askSentry(skills))
 	}
 	client, err := p.backend.client(grantTokens{p.auth}, refusals{p.backend.http.Transport, p.auth, p.brought, logger})
 	if err != nil {

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"roundhouse/oauth"
+)
+
+// runCommand runs a command on a data directory and returns what it prints.
+func runCommand(t *testing.T, data string, args ...string) string {
+	t.Helper()
+	var out strings.Builder
+	if err := run(t.Context(), append(args, "--data", data), func(string) string { return "" }, nil, &out, io.Discard); err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return strings.TrimSpace(out.String())
+}
+
+// events reads the audit record as an operator does.
+func events(t *testing.T, data string, args ...string) (all []oauth.Event) {
+	t.Helper()
+	for line := range strings.Lines(runCommand(t, data, append([]string{"audit"}, args...)...)) {
+		var e oauth.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// TestTokenCreate makes tokens beside a server that runs, and uses them there.
+func TestTokenCreate(t *testing.T) {
+	data := t.TempDir()
+	r := start(t, data, nil)
+	token := runCommand(t, data, "token", "create", "--public-url", r.url, "--org", "acme-outdoors", "--sandbox-user", jon, "--expires", "2d")
+	for _, tt := range []struct {
+		place  string
+		status int
+		says   string
+	}{
+		{"/acme-outdoors", 200, jon},
+		{"/acme-outdoors/storefront", 200, jon},
+		{"/acme-outdoors/no-such-project", 404, "no such"},
+		{"/globex-labs", 401, "another URL"},
+		{"", 401, "another URL"},
+	} {
+		if status, answer := r.whoami(tt.place, "Bearer "+token); status != tt.status || !strings.Contains(answer, tt.says) {
+			t.Errorf("at /mcp%s: %d, want %d and %q: %s", tt.place, status, tt.status, tt.says, answer)
+		}
+	}
+	all := events(t, data, "--since", "1h")
+	if !slices.ContainsFunc(all, func(e oauth.Event) bool {
+		return e.Kind == oauth.EventGrant && e.Client == oauth.PersonalClient && e.Resource == r.url+"/mcp/acme-outdoors"
+	}) {
+		t.Errorf("the token is not in the record: %+v", all)
+	}
+	if later := events(t, data, "--since", time.Now().Add(time.Hour).Format(time.RFC3339)); len(later) != 0 {
+		t.Errorf("events of the future: %+v", later)
+	}
+	if others := events(t, data, "--user", "nobody"); len(others) != 0 {
+		t.Errorf("events of nobody: %+v", others)
+	}
+}
+
+func TestParseSince(t *testing.T) {
+	now := time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]string{
+		"": "0001-01-01T00:00:00Z", "12h": "2026-02-03T00:00:00Z", "2d": "2026-02-01T12:00:00Z",
+		"2026-01-31": "2026-01-31T00:00:00Z", "2026-01-31T10:00:00+02:00": "2026-01-31T10:00:00+02:00",
+		"-1h": "", "soon": "", "9999999999d": "", "d": "",
+	} {
+		got, err := parseSince(text, now)
+		if (err != nil) != (want == "") || err == nil && got.Format(time.RFC3339) != want {
+			t.Errorf("%q: %v, %v, want %s", text, got, err, want)
+		}
+	}
+}
+
+var (
+	proofField = regexp.MustCompile(`name="proof" value="([^"]+)"`)
+	personal   = regexp.MustCompile(`rh_pat_[A-Za-z0-9_-]+`)
+)
+
+// TestAccount signs in to the account page by the sandbox, makes a token there,
+// and ends it.
+func TestAccount(t *testing.T) {
+	r := start(t, t.TempDir(), nil, "--admin-emails", "MARA@example.test")
+	b := newAccountBrowser(t, r)
+	page := b.signIn(mara)
+	if !strings.Contains(page, "Mara") || !strings.Contains(page, "Everyone") {
+		t.Fatalf("mara's account:\n%s", page)
+	}
+	page = b.walk("/account/tokens", url.Values{"proof": {b.proof()}, "name": {"ci"}, "org": {"globex-labs"}, "skill": {"inspect"}, "days": {"7"}}, mara)
+	token := personal.FindString(page)
+	if status, answer := r.whoami("/globex-labs", "Bearer "+token); status != http.StatusOK || !strings.Contains(answer, mara) {
+		t.Fatalf("the token: %d: %s; made by\n%s", status, answer, page)
+	}
+	if status, _ := r.whoami("/acme-outdoors", "Bearer "+token); status != http.StatusUnauthorized {
+		t.Errorf("the token elsewhere: %d, want 401", status)
+	}
+	page = b.walk("/account/revoke", url.Values{"proof": {b.proof()}, "all": {"1"}}, mara)
+	if status, _ := r.whoami("/globex-labs", "Bearer "+token); status != http.StatusUnauthorized || strings.Contains(page, "globex-labs<") {
+		t.Errorf("the token, revoked: %d, want 401", status)
+	}
+
+	jons := newAccountBrowser(t, r)
+	if page := jons.signIn(jon); strings.Contains(page, "Everyone") {
+		t.Errorf("jon is an administrator:\n%s", page)
+	}
+	page = jons.walk("/account/tokens", url.Values{"proof": {jons.proof()}, "name": {"ci"}, "org": {"globex-labs"}, "skill": {"inspect"}, "days": {"7"}}, jon)
+	if personal.MatchString(page) || !strings.Contains(page, "not within") {
+		t.Errorf("jon has a token for an organization that he cannot see:\n%s", page)
+	}
+}
+
+// accountBrowser is a person at the account page, and at the sandbox's sign-in
+// where that leads there.
+type accountBrowser struct {
+	*browser
+	url string
+}
+
+func newAccountBrowser(t *testing.T, r *runner) *accountBrowser {
+	return &accountBrowser{newBrowser(t, ""), r.url}
+}
+
+func (b *accountBrowser) signIn(email string) string {
+	b.t.Helper()
+	return b.walk("/account/sign-in", nil, email)
+}
+
+// walk sends a form and returns the page that it leads to.
+func (b *accountBrowser) walk(path string, form url.Values, email string) string {
+	b.t.Helper()
+	b.email = email
+	resp, err := b.client.PostForm(b.url+path, form)
+	for err == nil && strings.HasPrefix(resp.Request.URL.Path, sandboxPath) {
+		var page *html.Node
+		if page, err = html.Parse(resp.Body); err != nil {
+			break
+		}
+		resp.Body.Close()
+		sandboxForm := find(page, "form")
+		if sandboxForm == nil {
+			b.t.Fatalf("no form on the sandbox's page: %s", text(page))
+		}
+		target, parseErr := resp.Request.URL.Parse(attr(sandboxForm, "action"))
+		if parseErr != nil {
+			b.t.Fatal(parseErr)
+		}
+		resp, err = b.client.PostForm(target.String(), b.fill(sandboxForm))
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.read(resp)
+}
+
+// proof is the hidden field of the forms on the account page.
+func (b *accountBrowser) proof() string {
+	b.t.Helper()
+	resp, err := b.client.Get(b.url + "/account")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	m := proofField.FindStringSubmatch(b.read(resp))
+	if m == nil {
+		b.t.Fatal("no form on the account page")
+	}
+	return m[1]
+}
+
+func (b *accountBrowser) read(resp *http.Response) string {
+	b.t.Helper()
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(body)
+}
