@@ -221,6 +221,7 @@ func (b *batch) event(id string, ev payload.Object) error {
 }
 
 func (b *batch) transaction(id string, ev payload.Object) error {
+	ev["level"] = cmp.Or(payload.Text(ev["level"]), "info") // only of an error is "error" the default
 	payload.Prepare(ev, id, b.Arrival)
 	spans := payload.TransactionSpans(ev, b.Received)
 	if len(spans) == 0 {

@@ -62,9 +62,9 @@ func TestIngest_Transaction(t *testing.T) {
 	if len(spans) != 2 {
 		t.Fatalf("%d spans", len(spans))
 	}
-	root := pick(spans[0], "span.op", "transaction", "span.duration", "transaction.duration", "is_transaction", "http.method", "http.response.status_code", "measurements.lcp", "release", "environment", "user.id", "shelf", "platform")
+	root := pick(spans[0], "span.op", "transaction", "span.duration", "transaction.duration", "is_transaction", "http.method", "http.response.status_code", "measurements.lcp", "release", "environment", "user.id", "shelf", "platform", "level")
 	if diff := cmp.Diff(payload.Object{"span.op": "http.server", "transaction": "GET /tents", "span.duration": 250., "transaction.duration": 250., "is_transaction": true, "http.method": "GET",
-		"http.response.status_code": 200., "measurements.lcp": 120.5, "release": "shop@1", "environment": "staging", "user.id": "7", "shelf": "3", "platform": "go"}, root); diff != "" {
+		"http.response.status_code": 200., "measurements.lcp": 120.5, "release": "shop@1", "environment": "staging", "user.id": "7", "shelf": "3", "platform": "go", "level": "info"}, root); diff != "" {
 		t.Errorf("root: %s", diff)
 	}
 	child := pick(spans[1], "span.op", "span.description", "span.category", "span.duration", "span.self_time", "parent_span", "db.system", "password", "transaction", "is_transaction")
