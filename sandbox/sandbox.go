@@ -18,6 +18,7 @@ type Options struct {
 	BaseURL string           // where the handler is reachable, without a trailing slash; may have a sub-path
 	Now     func() time.Time // nil: time.Now
 	Empty   bool             // a new database gets users, organizations, projects and keys, and no telemetry; an older one keeps its own
+	Scale   Scale            // what there is beside the story; zero: nothing
 	Logger  *slog.Logger     // nil: nothing is logged
 	Age     Age              // how old a Sentry to answer like
 	Control bool             // programs on this machine may set faults, at /_sandbox/faults/ and without a token
@@ -70,6 +71,9 @@ func New(ctx context.Context, o Options) (*Sandbox, error) {
 		o.BaseURL = "http://127.0.0.1"
 	}
 	if err := s.SetBaseURL(o.BaseURL); err != nil {
+		return nil, err
+	}
+	if err := o.Scale.check(); err != nil {
 		return nil, err
 	}
 	if err := s.open(ctx, o); err != nil {

@@ -156,6 +156,9 @@ func (s *Sandbox) prepare(ctx context.Context, o Options) error {
 		if err != nil {
 			return fmt.Errorf("seed: %w", err)
 		}
+		if o.Scale != (Scale{}) {
+			return s.scale(ctx, tx, o.Scale)
+		}
 		return nil
 	})
 }
