@@ -192,6 +192,50 @@ func (s *wire) checkEvent(issue, id, release string) {
 	}
 }
 
+// checkReplay looks for what the user of the page did.
+func (s *wire) checkReplay(id, event string) {
+	s.Helper()
+	found := s.replays("count_rage_clicks:1 rage.selector:*button#pay environment:staging shelf:tents url:*page.html* browser.name:Chrome")
+	if len(found) != 1 || found[0]["id"] != id || !slices.Contains(found[0]["error_ids"].([]any), any(event)) {
+		s.Fatalf("replays %v, want %s with the error %s", found, id, event)
+	}
+	raw := s.api("GET", "/projects/acme-outdoors/storefront/replays/"+id+"/recording-segments/?download=true", "").Body.String()
+	if !strings.HasPrefix(raw, "[[") || strings.Contains(raw, "hunter2") || !strings.Contains(raw, "Bergen") {
+		s.Errorf("recording %.2000s", raw)
+	}
+	var count map[string]int
+	issue := s.issues("is:unresolved out of tents")[0].ID
+	if s.get("/organizations/acme-outdoors/replay-count/?query=issue.id:"+issue, &count); count[issue] != 1 {
+		s.Errorf("replays of the issue: %v", count)
+	}
+}
+
+// checkHealth asks how the release goes: one session had the error, and none
+// crashed. A server has one more, a request.
+func (s *wire) checkHealth(release string, server bool) {
+	s.Helper()
+	var got struct {
+		Groups []struct{ Totals map[string]float64 }
+	}
+	s.get("/organizations/acme-outdoors/sessions/?field=sum(session)&field=crash_free_rate(session)&statsPeriod=24h&query=release:"+release+"+environment:staging", &got)
+	want := 1.0
+	if server {
+		want = 2
+	}
+	if len(got.Groups) != 1 || got.Groups[0].Totals["sum(session)"] != want || got.Groups[0].Totals["crash_free_rate(session)"] != 1 {
+		s.Errorf("sessions %+v, want %v without a crash", got.Groups, want)
+	}
+	var one struct {
+		Projects []struct {
+			HealthData struct{ SessionsErrored, CrashFreeSessions float64 }
+		}
+	}
+	s.get("/organizations/acme-outdoors/releases/"+release+"/?health=1", &one)
+	if h := one.Projects[0].HealthData; h.SessionsErrored != 1 || h.CrashFreeSessions != 100 {
+		s.Errorf("health %+v", h)
+	}
+}
+
 func takeFromShelf(hub *sentry.Hub) *sentry.EventID {
 	return hub.CaptureException(errors.New("out of tents"))
 }
@@ -242,16 +286,16 @@ func TestSDK_JavaScript(t *testing.T) {
 		args func(dsn string) []string
 		sent []string // beyond what all send
 	}{
-		{"Node10", func(dsn string) []string { return []string{"node.mjs", "sentry-node-10", dsn} }, []string{"transaction", "check_in"}},
-		{"Node11", func(dsn string) []string { return []string{"node.mjs", "sentry-node-11", dsn} }, []string{"span", "check_in"}},
+		{"Node10", func(dsn string) []string { return []string{"node.mjs", "sentry-node-10", dsn} }, []string{"transaction", "check_in", "sessions"}},
+		{"Node11", func(dsn string) []string { return []string{"node.mjs", "sentry-node-11", dsn} }, []string{"span", "check_in", "sessions"}},
 		{"Browser", func(dsn string) []string {
 			return []string{"browser.mjs", pages.URL + "/page.html?dsn=" + url.QueryEscape(dsn)}
-		}, []string{"span"}},
+		}, []string{"span", "replay_event", "replay_recording"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startWire(t, "storefront")
-			id := node(t, tt.args(s.dsn)...)
+			id, replay, recorded := strings.Cut(node(t, tt.args(s.dsn)...), " ")
 			s.checkSent(append(tt.sent, "event", "log", "trace_metric", "feedback", "session")...)
 			s.checkBadDay(id, "storefront@9")
 			if said := s.issues("issue.category:feedback shelf:tents user.email:ann@example.test"); len(said) != 1 ||
@@ -261,6 +305,10 @@ func TestSDK_JavaScript(t *testing.T) {
 			if slices.Contains(tt.sent, "check_in") {
 				s.checkRun()
 			}
+			if recorded {
+				s.checkReplay(replay, id)
+			}
+			s.checkHealth("storefront@9", slices.Contains(tt.sent, "sessions"))
 		})
 	}
 }

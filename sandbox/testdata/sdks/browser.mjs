@@ -1,5 +1,5 @@
-// browser.mjs PAGE lets Chromium open the page, and prints the id of the error
-// that it sent.
+// browser.mjs PAGE lets Chromium open the page, and prints the ids of the error
+// and of the replay that it sent.
 
 import { chromium } from "playwright-core";
 
@@ -22,10 +22,15 @@ try {
   page.on("pageerror", (error) => wrong.push(String(error)));
   page.on("console", (message) => message.type() === "error" && wrong.push(message.text()));
   await page.goto(process.argv[2]);
+  await page.fill("[name=city]", "Bergen");
+  await page.fill("[name=api_key]", "hunter2");
+  for (let i = 0; i < 6; i++) await page.click("#pay"); // which has no effect
   const id = await page.evaluate(() => globalThis.sent);
+  await page.waitForTimeout(8_000); // until the SDK gives up hope of one
+  const replay = await page.evaluate(() => globalThis.recorded());
   if (wrong.length) throw new Error(wrong.join("\n"));
-  if (!id) throw new Error("the page has sent nothing");
-  console.log(id);
+  if (!id || !replay) throw new Error("the page has sent nothing");
+  console.log(id, replay);
 } finally {
   await context.close();
 }
