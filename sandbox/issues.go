@@ -33,7 +33,7 @@ func (s *Sandbox) issueRoutes(reg func(pattern, scope string, h handler)) {
 	reg("POST "+one+"/notes/", "event:write", addNote)
 	reg("GET "+one+"/user-reports/", "event:read", listUserReports)
 	reg("GET "+one+"/external-issues/", "event:read", ofIssue([]any{}))
-	reg("GET "+one+"/autofix/", "event:read", ofIssue(map[string]any{"autofix": nil}))
+	s.seerRoutes(reg)
 }
 
 // ofIssue answers the same for every issue there is.

@@ -1,0 +1,55 @@
+package sandbox
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestSeer: the issue of the story has an analysis that says that it is a
+// sample, and no other issue has one, or gets one.
+func TestSeer(t *testing.T) {
+	r := start(t, Options{}).as(mara, writing...)
+	story := r.issues("level:fatal")
+	if len(story) != 1 {
+		t.Fatalf("%d fatal issues", len(story))
+	}
+	type answer struct {
+		Autofix *struct {
+			RunID  int `json:"run_id"`
+			Status string
+			Blocks []struct {
+				Artifacts []struct {
+					Key  string
+					Data map[string]any
+				}
+			}
+		}
+	}
+	for _, is := range r.issues("") {
+		var a answer
+		r.get(issuesPath+is.ShortID+"/autofix/", &a)
+		if (a.Autofix != nil) != (is.ShortID == story[0].ShortID) {
+			t.Errorf("%s %s: analysis %+v", is.ShortID, is.Title, a.Autofix)
+		}
+		w := r.api("POST", issuesPath+is.ShortID+"/autofix/", `{"instruction":"look"}`)
+		if a.Autofix == nil {
+			if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "not available in the sandbox") {
+				t.Errorf("%s: POST = %d %s", is.ShortID, w.Code, w.Body)
+			}
+			continue
+		}
+		if w.Code != http.StatusOK || w.Body.String() != `{"run_id":1}` || a.Autofix.RunID != 1 || a.Autofix.Status != "completed" {
+			t.Errorf("POST = %d %s, GET = %+v", w.Code, w.Body, a.Autofix)
+		}
+		for _, artifact := range a.Autofix.Blocks[0].Artifacts {
+			line, _ := artifact.Data["one_line_description"].(string)
+			if line == "" {
+				line, _ = artifact.Data["one_line_summary"].(string)
+			}
+			if !strings.HasPrefix(line, "Sample analysis") {
+				t.Errorf("%s does not say that it is a sample: %q", artifact.Key, line)
+			}
+		}
+	}
+}
