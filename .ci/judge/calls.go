@@ -36,6 +36,7 @@ var calls = []call{
 	{tool: "get_issue_user_reports", args: `"organizationSlug":"$org","issueId":"$reported"`, want: "two coupons"},
 	{tool: "get_event_attachment", about: "list", args: `"organizationSlug":"$org","projectSlug":"storefront","eventId":"$attached"`, want: "screenshot.png"},
 	{tool: "get_event_attachment", about: "content", args: `"organizationSlug":"$org","projectSlug":"storefront","eventId":"$attached","attachmentId":"$attachment"`, want: "image/png"},
+	{tool: "analyze_issue_with_seer", args: `"organizationSlug":"$org","issueId":"$issue"`, want: "Sample analysis"},
 	{tool: "add_issue_note", args: `"organizationSlug":"$org","issueId":"$issue","text":"coupons may be an empty list"`},
 	{tool: "update_issue", about: "assign", args: `"organizationSlug":"$org","issueId":"$issue","assignedTo":"user:1002"`, want: "Jon"},
 	{tool: "update_issue", about: "resolve", args: `"organizationSlug":"$org","issueId":"$issue","status":"resolvedInNextRelease","reason":"mended in the next release"`, want: "resolved"},
@@ -96,7 +97,6 @@ var calls = []call{
 
 // leftOut are tools that the sandbox has nothing for, and why.
 var leftOut = map[string]string{
-	"analyze_issue_with_seer":  "needs Seer",
 	"search_docs":              "asks a service of Sentry's",
 	"get_doc":                  "reads Sentry's site",
 	"get_snapshot":             "the sandbox has no snapshots",
