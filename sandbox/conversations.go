@@ -26,8 +26,8 @@ func (s *Sandbox) conversationRoutes(reg func(pattern, scope string, h handler))
 	}
 }
 
-// conversationItems is a statement's part that finds the spans of conversations
-// that match a search.
+// conversationItems is the part of a statement that finds spans that match a
+// search. It ends with the id of the conversation, for the caller to compare.
 func (r *request) conversationItems(q string) (from string, args []any, err error) {
 	env, err := r.searchEnv(searchPeriod)
 	if err != nil {
