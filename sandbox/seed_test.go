@@ -191,6 +191,7 @@ func TestNew_EmptyStaysEmpty(t *testing.T) {
 // undo turns a file into one of an older schema: what each upgrade did, newest
 // first.
 var undo = []string{
+	12: "DROP INDEX item_user",
 	11: "DROP TABLE session; DROP TABLE session_user; DROP TABLE session_count",
 	10: "DROP TABLE device_code",
 	9: `DROP TABLE incident; DROP TABLE monitor_env; DROP INDEX checkin_updated; DROP INDEX checkin_running; DROP INDEX checkin_heard; DROP INDEX checkin_well;

@@ -18,7 +18,7 @@ import (
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
 	firstSchema   = 2          // of schema.sql; what came later is in upgrades, which a new file goes through as well
-	schemaVersion = 12
+	schemaVersion = 13
 	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
@@ -47,6 +47,10 @@ var releaseSchema string
 //go:embed incident.sql
 var incidentSchema string
 
+// userIndex is for counting the users of an issue, which every list of issues
+// does. A search has to spell the expression as it is here.
+const userIndex = "CREATE INDEX item_user ON item(issue, attrs ->> '$.user') WHERE issue IS NOT NULL"
+
 // upgrades lead from each older schema to the next. The seed of a file of
 // schema 1 cannot be told from what was added to it, so it is never renewed.
 var upgrades = map[int]string{
@@ -61,6 +65,7 @@ var upgrades = map[int]string{
 	9:  incidentSchema,
 	10: deviceSchema,
 	11: healthSchema,
+	12: userIndex,
 }
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews

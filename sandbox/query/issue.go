@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-const users = `(SELECT count(DISTINCT u.attrs ->> '$."user"') FROM item u WHERE u.issue = i.id)`
+const users = `(SELECT count(DISTINCT u.attrs ->> '$.user') FROM item u WHERE u.issue = i.id)`
 
 // issueColumns are the keys that an issue itself has. Every other key is one
 // of its events'.
