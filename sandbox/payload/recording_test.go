@@ -131,3 +131,29 @@ func FuzzParseRecording(f *testing.F) {
 		}
 	})
 }
+
+// FuzzReplay_Tell: whatever a replay event holds, the replay can be stored and
+// read again.
+func FuzzReplay_Tell(f *testing.F) {
+	f.Add([]byte(`{"replay_id":"aaaaaaaaaaaaaaaaaaaaaaaaaaaa0001","segment_id":0,"replay_start_timestamp":1,"timestamp":"2026-11-20T11:00:00Z","urls":["a","a",1],
+		"error_ids":["x","aaaaaaaaaaaaaaaaaaaaaaaaaaaa0001"],"trace_ids":{},"tags":[["a","b"]],"user":{"id":7},"contexts":{"trace":{"trace_id":"aaaaaaaaaaaaaaaaaaaaaaaaaaaa0001"}},
+		"request":{"headers":{"User-Agent":"iPhone Version/17"}},"sdk":{"name":"n"},"release":"r","dist":{}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		ev, err := ParseObject(raw)
+		if err != nil {
+			return
+		}
+		var rep, again Replay
+		rep.Tell(ev, Arrival{Received: atNoon})
+		stored, err := json.Marshal(rep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(stored, &again); err != nil {
+			t.Fatal(err)
+		}
+		if rep.Finished < rep.Started || rep.Duration() != again.Duration() || len(rep.Attrs()) != len(again.Attrs()) {
+			t.Fatalf("%+v, read again %+v", rep, again)
+		}
+	})
+}
