@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"database/sql"
+	"encoding/json"
 	"time"
 
 	"roundhouse/sandbox/payload"
@@ -26,7 +28,7 @@ func (r *request) readHealth(projects []project, whole bool) (h health, err erro
 	for _, p := range projects {
 		env.Projects = append(env.Projects, p.id)
 	}
-	if h.known, err = r.knownHealth(env); err != nil || !whole {
+	if h.known, err = r.knownHealth(env.Projects); err != nil || !whole {
 		return h, err
 	}
 	period := healthPeriod
@@ -64,12 +66,17 @@ func (r *request) talliesSince(env query.Env, period time.Duration, by tallyBy) 
 	return r.tallies(cond, by)
 }
 
-func (r *request) knownHealth(env query.Env) (map[tallyKey]bool, error) {
-	all, err := r.talliesSince(env, keepFor, tallyBy{project: true, release: true})
-	known := map[tallyKey]bool{}
-	for k := range all {
-		known[k] = true
+func (r *request) knownHealth(projects []int64) (map[tallyKey]bool, error) {
+	in, err := json.Marshal(projects)
+	if err != nil {
+		return nil, err
 	}
+	known := map[tallyKey]bool{}
+	_, err = collect(r.Context(), r.sb.read(), func(rows *sql.Rows) (k tallyKey, err error) {
+		err = rows.Scan(&k.project, &k.release)
+		known[k] = true
+		return k, err
+	}, "SELECT DISTINCT project, release FROM session_count WHERE project IN (SELECT value FROM json_each(?))", string(in))
 	return known, err
 }
 
