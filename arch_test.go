@@ -18,7 +18,8 @@ import (
 var imports = map[string][]string{
 	"constraint":      nil,
 	"sentry":          nil,
-	"oauth":           nil,
+	"oauth":           {"oauth/cimd"},
+	"oauth/cimd":      nil,
 	"oauth/oauthtest": {"oauth"},
 	"sandbox":         {"sandbox/payload", "sandbox/query", "sandbox/seed"},
 	"sandbox/payload": nil,
@@ -27,7 +28,7 @@ var imports = map[string][]string{
 	"tools":           {"constraint", "sentry"},
 	"actors":          {"constraint"},
 	"router":          {"constraint"},
-	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "sandbox", "tools", "actors", "router"},
+	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "oauth/cimd", "sandbox", "tools", "actors", "router"},
 }
 
 // testImports is what tests may import beyond that: the sandbox is the Sentry
