@@ -28,12 +28,12 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		s.errorPage(w, http.StatusBadRequest, "The request is malformed", "Start again from your app.")
 		return
 	}
-	client, err := s.client(r.Context(), q.Get("client_id"))
+	redirectURI := q.Get("redirect_uri")
+	client, err := s.authorizing(r.Context(), q.Get("client_id"), redirectURI)
 	if err != nil {
 		s.clientPage(w, r, err)
 		return
 	}
-	redirectURI := q.Get("redirect_uri")
 	if !client.mayRedirect(redirectURI) {
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "redirect URI refused", slog.String("client", client.ID))
 		s.record(r.Context(), Event{Kind: EventRefusal, Outcome: codeInvalidRedirectURI, Client: client.ID, Detail: authorizePath})
@@ -52,13 +52,19 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) clientPage(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, errUnknownClient) {
+	var undescribed errUndescribed
+	switch {
+	case s.limitPage(w, err):
+	case errors.As(err, &undescribed):
+		s.errorPage(w, http.StatusBadRequest, "This app cannot be let in: "+undescribed.reason,
+			"Nothing was sent to it. Try again in a minute, or tell whoever makes the app.")
+	case errors.Is(err, errUnknownClient):
 		s.errorPage(w, http.StatusBadRequest, "This app is not registered here",
 			"Its registration may have expired. Remove the app's stored login for this server and connect again.")
-		return
+	default:
+		s.logFailure(r, err)
+		s.errorPage(w, http.StatusInternalServerError, "Something failed here", "Try again in a minute.")
 	}
-	s.logFailure(r, err)
-	s.errorPage(w, http.StatusInternalServerError, "Something failed here", "Try again in a minute.")
 }
 
 // checkAuthorization checks the rest of the request, whose errors the client

@@ -25,10 +25,26 @@ func (s *Server) client(ctx context.Context, id string) (Client, error) {
 		return Client{}, errUnknownClient
 	}
 	client, err := s.store.Client(ctx, id)
+	if errors.Is(err, ErrNotFound) && s.describes(id) {
+		return s.described(ctx, id)
+	}
 	if errors.Is(err, ErrNotFound) {
 		return Client{}, errUnknownClient
 	}
 	return client, err
+}
+
+// authorizing returns the client that a user is to be asked about. What a
+// document describes is looked up anew, though the store may have it from
+// before: its owner can have withdrawn a redirect URI.
+func (s *Server) authorizing(ctx context.Context, id, redirectURI string) (Client, error) {
+	if !s.describes(id) {
+		return s.client(ctx, id)
+	}
+	if checkRedirectURI(redirectURI) != nil { // nothing is fetched for what cannot be good
+		return Client{ID: printable(id)}, nil
+	}
+	return s.described(ctx, id)
 }
 
 // mayRedirect reports whether the client registered the URI.

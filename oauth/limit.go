@@ -21,6 +21,7 @@ type Limit struct{ PerMinute, Burst int }
 // PerMinute limits nothing.
 type Limits struct {
 	Register  Limit // clients registered. Default 6 and 60: in a day, less than MaxIdleClients
+	Document  Limit // client metadata documents fetched. Default 10 and 30
 	Authorize Limit // pages shown and sign-ins finished. Default 120 and 120
 	Approve   Limit // consents approved. Default 30 and 60: while one is waiting, a fiftieth of MaxTickets
 	Code      Limit // codes changed into tokens. Default 120 and 300
@@ -31,6 +32,7 @@ type Limits struct {
 
 var defaultLimits = Limits{
 	Register:  Limit{6, 60},
+	Document:  Limit{10, 30},
 	Authorize: Limit{120, 120},
 	Approve:   Limit{30, 60},
 	Code:      Limit{120, 300},
@@ -41,7 +43,7 @@ var defaultLimits = Limits{
 
 // limiters are the Limits at work.
 type limiters struct {
-	register, authorize, approve, code, refresh, device, userCode *limiter
+	register, document, authorize, approve, code, refresh, device, userCode *limiter
 }
 
 func newLimiters(l Limits, now func() time.Time) limiters {
@@ -53,6 +55,7 @@ func newLimiters(l Limits, now func() time.Time) limiters {
 	}
 	return limiters{
 		register:  make(l.Register, defaultLimits.Register),
+		document:  make(l.Document, defaultLimits.Document),
 		authorize: make(l.Authorize, defaultLimits.Authorize),
 		approve:   make(l.Approve, defaultLimits.Approve),
 		code:      make(l.Code, defaultLimits.Code),

@@ -21,6 +21,8 @@ type metadata struct {
 	RevocationAuthMethods []string `json:"revocation_endpoint_auth_methods_supported"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
 
+	Documents bool `json:"client_id_metadata_document_supported,omitempty"`
+
 	// RFC 9207. A client that reads true refuses a redirect without iss, so
 	// every redirect carries it: see redirectToClient.
 	IssParameter bool `json:"authorization_response_iss_parameter_supported"`
@@ -41,6 +43,7 @@ func (s *Server) metadata() metadata {
 		TokenAuthMethods:      []string{authNone, authBasic, authPost},
 		RevocationAuthMethods: []string{authNone, authBasic, authPost},
 		ChallengeMethods:      []string{"S256"},
+		Documents:             s.documents != nil,
 		IssParameter:          true,
 	}
 }

@@ -79,6 +79,7 @@ type consentPage struct {
 	Local        bool   // to an app on the user's own device, and any app can be that
 	UserCode     string // to whatever device shows it
 	Source       string // which asked from there
+	Home         string // the site whose document describes it; empty: it registered
 	Reach        string
 	UpstreamName string
 	Skills       []skillChoice
@@ -106,6 +107,9 @@ func (s *Server) consentPage(pending authorization, token, problem string) conse
 		p.Action, p.UserCode, p.Source = devicePath, pending.UserCode, pending.Source
 	} else {
 		p.Destination, p.Local = destination(pending.RedirectURI)
+	}
+	if home, err := url.Parse(pending.Client.ID); err == nil && s.describes(pending.Client.ID) {
+		p.Home = home.Host
 	}
 	if p.Client == "" {
 		p.Client = namelessClient

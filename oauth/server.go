@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
+
+	"roundhouse/oauth/cimd"
 )
 
 // How long things live.
@@ -85,6 +87,10 @@ type Config struct {
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default(). Never told a secret.
 
+	// Documents fetches the metadata documents of clients whose id is a URL.
+	// Nil: every client must register.
+	Documents *cimd.Fetcher
+
 	// Source tells from which address a request comes. Nil: whoever connected,
 	// which behind a proxy is the proxy.
 	Source func(*http.Request) netip.Addr
@@ -143,6 +149,7 @@ type Server struct {
 
 	refreshes singleflight.Group // by grant id
 	source    func(*http.Request) netip.Addr
+	documents *cimd.Fetcher
 	limits    limiters
 
 	noted     useNotes
@@ -212,6 +219,7 @@ func NewServer(cfg Config) (*Server, error) {
 	if s.source = cfg.Source; s.source == nil {
 		s.source = peer
 	}
+	s.documents = cfg.Documents
 	s.limits = newLimiters(cfg.Limits, s.now)
 	s.mux = s.routes()
 	return s, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,9 @@ func checkServe(c *config) error {
 	}
 	if err := checkOrigins(c.AllowedOrigins); err != nil {
 		return err
+	}
+	if !slices.Contains([]string{"", "on", "off"}, c.ClientDocuments) {
+		return fmt.Errorf("--client-documents %q is neither on nor off", c.ClientDocuments)
 	}
 	if err := c.checkStore(); err != nil {
 		return err

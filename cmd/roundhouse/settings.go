@@ -29,11 +29,12 @@ type config struct {
 	AdminEmails string
 	AdminRoles  string
 
-	AllowedOrigins string
-	TrustedProxies string
-	Idle           time.Duration
-	MaxContexts    int
-	Drain          time.Duration
+	AllowedOrigins  string
+	ClientDocuments string
+	TrustedProxies  string
+	Idle            time.Duration
+	MaxContexts     int
+	Drain           time.Duration
 
 	LogLevel  string
 	LogFormat string
@@ -104,6 +105,9 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"trusted-proxies": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.TrustedProxies, "trusted-proxies", "", "comma-separated `addresses` or networks of the proxies in front, whose X-Forwarded-For is believed; limits count what is behind them")
+	},
+	"client-documents": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.ClientDocuments, "client-documents", "", "`on` lets apps in whose id is the https URL of a document about them, which is fetched from the internet; off makes every app register (default on with --sentry-url, else off)")
 	},
 	"idle": func(fs *flag.FlagSet, c *config) {
 		fs.DurationVar(&c.Idle, "idle", 15*time.Minute, "a context leaves memory after so `long` without a request")

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"roundhouse/oauth"
+	"roundhouse/oauth/cimd"
 )
 
 // openStore opens what --store says: a server, a file, or the file in the data
@@ -33,6 +34,15 @@ func (c *config) checkStore() error {
 		return errors.New("--store must be a file, or a URL such as postgres://user@host/roundhouse")
 	}
 	return nil
+}
+
+// documents returns nil where apps must register: with the sandbox, unless told
+// otherwise, because nothing is to leave the machine.
+func (c *config) documents() *cimd.Fetcher {
+	if c.ClientDocuments == "off" || c.ClientDocuments == "" && c.SentryURL == "" {
+		return nil
+	}
+	return cimd.NewFetcher(cimd.Config{})
 }
 
 // proxies reads the networks of trusted proxies, each an address or a prefix.

@@ -84,6 +84,22 @@ func TestPostgres(t *testing.T) {
 	}
 }
 
+// With the sandbox, nothing is to leave the machine.
+func TestConfig_documents(t *testing.T) {
+	for _, tt := range []struct {
+		setting, sentry string
+		want            bool
+	}{
+		{"", "", false}, {"", "https://sentry.example.com", true},
+		{"on", "", true}, {"off", "https://sentry.example.com", false},
+	} {
+		cfg := &config{ClientDocuments: tt.setting, SentryURL: tt.sentry}
+		if got := cfg.documents() != nil; got != tt.want {
+			t.Errorf("--client-documents %q with --sentry-url %q: %v, want %v", tt.setting, tt.sentry, got, tt.want)
+		}
+	}
+}
+
 func TestConfig_proxies(t *testing.T) {
 	got, err := (&config{TrustedProxies: "10.0.0.0/8, 192.0.2.1,2001:db8::/32"}).proxies()
 	want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/32")}

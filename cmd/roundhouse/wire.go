@@ -115,7 +115,9 @@ func (p *program) newAuth(cfg *config, key oauth.Key, logger *slog.Logger) (*oau
 		Store:  p.store,
 		Key:    key,
 		Source: router.Source(trusted),
-		Logger: logger.With("part", "oauth"),
+
+		Documents: cfg.documents(),
+		Logger:    logger.With("part", "oauth"),
 	})
 }
 
