@@ -89,9 +89,12 @@ func (s *Sandbox) userByEmail(ctx context.Context, email string) (u User, err er
 	if err != nil {
 		return u, err
 	}
-	known := make([]string, len(users))
-	for i, u := range users {
-		known[i] = u.Email
+	known := []string{}
+	for _, u := range users[:min(len(users), 10)] {
+		known = append(known, u.Email)
+	}
+	if more := len(users) - len(known); more > 0 {
+		known = append(known, fmt.Sprintf("and %d more", more))
 	}
 	return u, fmt.Errorf("there is no user %q; there are %s", payload.Clip(email, 100), strings.Join(known, ", "))
 }

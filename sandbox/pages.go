@@ -24,7 +24,8 @@ type page struct {
 	Nonce   string // for the style sheet
 	Base    string // path of the sandbox
 	Token   string // for the form
-	People  []person
+	People  []Person
+	More    bool   // there are more people than these
 	Chosen  int64 // the ID of one of People
 	App     string
 	Scopes  []string
@@ -39,11 +40,14 @@ type page struct {
 
 type keyLine struct{ Org, Project, DSN string }
 
-// person is a user to choose, with the organizations to choose them by.
-type person struct {
+// Person is a user to choose, with the organizations to choose them by.
+type Person struct {
 	User
 	Orgs string // "Acme Outdoors (owner), Globex Labs (member)"
 }
+
+// maxPeople are listed on a page; the others are chosen by their e-mail.
+const maxPeople = 50
 
 func (s *Sandbox) pageRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.showStart)
@@ -89,14 +93,15 @@ func (s *Sandbox) renderError(w http.ResponseWriter, r *http.Request, status int
 // choose fills in the people to choose from, the signed-in one or else the
 // first preselected.
 func (s *Sandbox) choose(w http.ResponseWriter, r *http.Request, p page) (page, error) {
-	people, err := s.people(r.Context())
+	people, err := s.People(r.Context(), maxPeople+1)
 	if err != nil {
 		return p, err
 	}
 	if len(people) == 0 {
 		return p, errors.New("the sandbox has no users")
 	}
-	p.People, p.Chosen, p.Token = people, people[0].ID, s.formToken(w, r)
+	p.Chosen, p.Token, p.More = people[0].ID, s.formToken(w, r), len(people) > maxPeople
+	p.People = people[:min(len(people), maxPeople)]
 	if u, ok, err := s.signedIn(r); err != nil {
 		return p, err
 	} else if ok {
@@ -105,14 +110,15 @@ func (s *Sandbox) choose(w http.ResponseWriter, r *http.Request, p page) (page, 
 	return p, nil
 }
 
-func (s *Sandbox) people(ctx context.Context) ([]person, error) {
-	scan := func(rows *sql.Rows) (p person, err error) { return p, rows.Scan(append(p.fields(), &p.Orgs)...) }
+// People lists the first users, with what they belong to.
+func (s *Sandbox) People(ctx context.Context, limit int) ([]Person, error) {
+	scan := func(rows *sql.Rows) (p Person, err error) { return p, rows.Scan(append(p.fields(), &p.Orgs)...) }
 	return collect(ctx, s.read(), scan, "SELECT "+userColumns+`, (
 			SELECT coalesce(group_concat(o.name || ' (' || m.role || iif(m.role = 'guest', ' of ' || coalesce((
 				SELECT group_concat(p.name, ' and ' ORDER BY p.name) FROM access a JOIN project p ON p.id = a.project WHERE a.user = m.user AND a.org = m.org), 'nothing'), '') || ')',
 				', ' ORDER BY o.name), 'no organization')
 			FROM member m JOIN org o ON o.id = m.org WHERE m.user = user.id)
-		FROM user ORDER BY id`)
+		FROM user ORDER BY id LIMIT ?`, limit)
 }
 
 func (s *Sandbox) showConsent(w http.ResponseWriter, r *http.Request) {

@@ -94,9 +94,11 @@ func (s *Sandbox) checkForm(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// chosenUser is the one picked in a posted form.
+// chosenUser is the one picked in a posted form, or the one whose e-mail is
+// given.
 func (s *Sandbox) chosenUser(r *http.Request) (u User, err error) {
-	err = s.read().QueryRowContext(r.Context(), "SELECT "+userColumns+" FROM user WHERE id = ?", asID(r.PostForm.Get("user"))).Scan(u.fields()...)
+	err = s.read().QueryRowContext(r.Context(), "SELECT "+userColumns+" FROM user WHERE iif(?1 = '', id = ?2, email = ?1 COLLATE NOCASE)",
+		strings.TrimSpace(r.PostForm.Get("email")), asID(r.PostForm.Get("user"))).Scan(u.fields()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return u, errForged
 	}
