@@ -135,7 +135,8 @@ func (s *Sandbox) retainSessions(ctx context.Context, tx *sql.Tx, project int64)
 		{"DELETE FROM session WHERE project = ?1 AND (ts < ?2 OR sid IN (SELECT sid FROM session WHERE project = ?1 ORDER BY ts DESC LIMIT ?3 OFFSET ?4))",
 			[]any{project, seconds(s.now().Add(-recountFor)), retainBatch, s.keep}},
 		{`DELETE FROM session_user WHERE bucket IN (SELECT id FROM (SELECT c.id, sum(count(*)) OVER (ORDER BY c.hour DESC, c.id DESC) AS total
-			FROM session_count c JOIN session_user u ON u.bucket = c.id WHERE c.project = ?1 GROUP BY c.id) WHERE total > ?2)`, []any{project, usersPerItem * s.keep}},
+			FROM session_count c JOIN session_user u ON u.bucket = c.id WHERE c.project = ?1 GROUP BY c.id) WHERE total > ?2)
+			AND (SELECT count(*) FROM session_user) > ?2`, []any{project, usersPerItem * s.keep}},
 		{`DELETE FROM session_count WHERE project = ?1 AND (hour < ?2 OR
 			id IN (SELECT id FROM session_count WHERE project = ?1 ORDER BY hour DESC LIMIT ?3 OFFSET ?4))`,
 			[]any{project, seconds(s.now().Add(-keepFor)), retainBatch, s.keep}},

@@ -130,7 +130,7 @@ func getReplay(r *request) (any, error) {
 
 // json has only the members that fields names; nil: all of them.
 func (rep *replay) json(fields []string) map[string]any {
-	user := payload.Object{"id": nil, "email": nil, "username": nil, "ip": orNil(payload.Text(rep.User["ip_address"])), "display_name": orNil(rep.Display()), "geo": nil}
+	user := payload.Object{"id": nil, "email": nil, "username": nil, "ip": orNil(payload.Text(rep.User["ip_address"])), "display_name": orNil(rep.Display()), "geo": payload.Object{}}
 	for _, name := range []string{"id", "email", "username"} {
 		user[name] = orNil(payload.Text(rep.User[name]))
 	}

@@ -67,7 +67,7 @@ func TestReplays_Merge(t *testing.T) {
 		"urls":["https://shop.test/","https://shop.test/cart?token=[Filtered]","https://shop.test/done"],"trace_ids":["`+traceID+`"],"error_ids":["`+eventID+`"],
 		"info_ids":[],"count_errors":1,"count_warnings":1,"count_infos":0,"count_urls":3,"count_segments":2,"count_dead_clicks":1,"count_rage_clicks":1,
 		"releases":["shop@1"],"environment":"staging","platform":"other","dist":null,
-		"user":{"id":"7","email":"ann@example.test","username":null,"ip":null,"display_name":"ann@example.test","geo":null},"tags":{"shelf":["tents","stoves"]},
+		"user":{"id":"7","email":"ann@example.test","username":null,"ip":null,"display_name":"ann@example.test","geo":{}},"tags":{"shelf":["tents","stoves"]},
 		"sdk":{"name":"sentry.javascript.browser","version":"11.12.0"},"browser":{"name":"Chrome","version":"142.0.0.0"},"os":{"name":"Linux","version":null},
 		"device":{"name":null,"brand":null,"model":null,"family":null},"clicks":[]}`).(map[string]any)
 	want["warning_ids"] = got.Data["warning_ids"]
