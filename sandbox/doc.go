@@ -34,6 +34,9 @@
 // monitor and environment; when it is well again the issue is resolved. What is
 // late is noted by the next request, as if it had been noted in time.
 //
+// Uptime monitors, alert rules and dashboards are kept and listed, and can be
+// changed. No URL is ever asked for, no alert sent, no widget's query run.
+//
 // For tests and load runs it can fail on purpose, see Faults, and answer like a
 // Sentry that was never updated, see Age.
 //

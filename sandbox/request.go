@@ -98,7 +98,7 @@ func (s *Sandbox) writeAnswer(w http.ResponseWriter, r *request, body any, err e
 	if status == 0 {
 		status = http.StatusOK
 	}
-	if err == nil && status == http.StatusNoContent {
+	if err == nil && (status == http.StatusNoContent || status == http.StatusAccepted && body == nil) {
 		w.WriteHeader(status)
 		return
 	}

@@ -29,6 +29,11 @@ func (s *Sandbox) apiRoutes(reg func(pattern, scope string, h handler)) {
 	s.conversationRoutes(reg)
 	s.sourceRoutes(reg)
 	s.sessionRoutes(reg)
+	s.uptimeRoutes(reg)
+	s.issueRuleRoutes(reg)
+	s.workflowRoutes(reg)
+	s.metricRuleRoutes(reg)
+	s.dashboardRoutes(reg)
 }
 
 func (s *Sandbox) rootRoutes() *http.ServeMux {

@@ -89,7 +89,7 @@ func (s *Sandbox) renewSeed(ctx context.Context, tx *sql.Tx) error {
 		return nil
 	}
 	// In this order: each refers to the next.
-	for _, table := range []string{"segment", "replay_link", "attachment", "feedback", "checkin", "monitor", "activity", "item", "issue", "session", "session_user", "session_count", "release_project", "release_commit", "deploy", "release", "seeding"} {
+	for _, table := range []string{"setting", "segment", "replay_link", "attachment", "feedback", "checkin", "monitor", "activity", "item", "issue", "session", "session_user", "session_count", "release_project", "release_commit", "deploy", "release", "seeding"} {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return err
 		}

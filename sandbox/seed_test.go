@@ -191,6 +191,7 @@ func TestNew_EmptyStaysEmpty(t *testing.T) {
 // undo turns a file into one of an older schema: what each upgrade did, newest
 // first.
 var undo = []string{
+	13: "DROP TABLE setting_project; DROP TABLE setting",
 	12: "DROP INDEX item_user",
 	11: "DROP TABLE session; DROP TABLE session_user; DROP TABLE session_count",
 	10: "DROP TABLE device_code",

@@ -18,7 +18,7 @@ import (
 const (
 	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
 	firstSchema   = 2          // of schema.sql; what came later is in upgrades, which a new file goes through as well
-	schemaVersion = 13
+	schemaVersion = 14
 	busyTimeout   = 30 * time.Second // another process may be seeding
 	maxReaders    = 8
 )
@@ -47,6 +47,9 @@ var releaseSchema string
 //go:embed incident.sql
 var incidentSchema string
 
+//go:embed setting.sql
+var settingSchema string
+
 // userIndex is for counting the users of an issue, which every list of issues
 // does. A search has to spell the expression as it is here.
 const userIndex = "CREATE INDEX item_user ON item(issue, attrs ->> '$.user') WHERE issue IS NOT NULL"
@@ -66,6 +69,7 @@ var upgrades = map[int]string{
 	10: deviceSchema,
 	11: healthSchema,
 	12: userIndex,
+	13: settingSchema,
 }
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews

@@ -1,0 +1,339 @@
+package sandbox
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"roundhouse/sandbox/payload"
+)
+
+const (
+	maxSettings    = 500 // of a kind in an organization
+	maxSettingBody = 256 << 10
+	maxSettingName = 256
+)
+
+// Kinds of settings.
+const (
+	uptimeKind    = "uptime"
+	issueRuleKind = "rule"
+	metricKind    = "alert_rule"
+	dashboardKind = "dashboard"
+)
+
+// setting is something that people set up and that the sandbox keeps and never
+// acts on. Its body is that of the kind.
+type setting struct {
+	id       int64
+	kind     string
+	org      int64
+	name     string
+	body     []byte
+	author   int64 // 0: the seed
+	created  float64
+	updated  float64
+	projects []int64
+}
+
+const settingColumns = `s.id, s.kind, s.org, s.name, s.body, s.author, s.created, s.updated,
+	(SELECT json_group_array(project) FROM setting_project WHERE setting = s.id) FROM setting s`
+
+func scanSetting(rows *sql.Rows) (t setting, err error) {
+	var projects []byte
+	if err := rows.Scan(&t.id, &t.kind, &t.org, &t.name, &t.body, &t.author, &t.created, &t.updated, &projects); err != nil {
+		return t, err
+	}
+	return t, json.Unmarshal(projects, &t.projects)
+}
+
+// settings are those of a kind that the user may see and that are of the
+// request's projects, if they are of any.
+func (r *request) settings(q querier, kind, where, order string, limit, offset int, args ...any) ([]setting, error) {
+	ids, err := r.projectIDs()
+	if err != nil {
+		return nil, err
+	}
+	projects, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	return collect(r.Context(), q, scanSetting, "SELECT "+settingColumns+` WHERE s.org = ?1 AND s.kind IN (SELECT value FROM json_each(?2))
+		AND (NOT EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id)
+			OR EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id AND project IN (SELECT value FROM json_each(?3))))
+		AND (`+where+") ORDER BY "+order+" LIMIT ?4 OFFSET ?5", append([]any{r.org.id, kind, string(projects), limit, offset}, args...)...)
+}
+
+// listSettings answers with a page of a kind, or of several.
+func (r *request) listSettings(kinds []string, where, order string, show func([]setting) ([]map[string]any, error), args ...any) (any, error) {
+	limit, offset, err := r.page(maxPage)
+	if err != nil {
+		return nil, err
+	}
+	kind, err := json.Marshal(kinds)
+	if err != nil {
+		return nil, err
+	}
+	all, err := r.settings(r.sb.read(), string(kind), where, order, limit+1, offset, args...)
+	if err != nil {
+		return nil, err
+	}
+	return show(cut(r, all, limit, offset))
+}
+
+// setting looks up one of a kind by its id.
+func (r *request) setting(q querier, kind, id string) (setting, error) {
+	all, err := r.settings(q, `["`+kind+`"]`, "s.id = ?6", "s.id", 1, 0, asID(id))
+	if err == nil && len(all) == 0 {
+		err = notFound()
+	}
+	if err != nil {
+		return setting{}, err
+	}
+	return all[0], nil
+}
+
+// insert stores a new setting.
+func (t *setting) insert(ctx context.Context, q querier) error {
+	done, err := q.ExecContext(ctx, `INSERT INTO setting(kind, org, name, body, author, created, updated) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+		WHERE (SELECT count(*) FROM setting WHERE org = ?2 AND kind = ?1) < ?8`, t.kind, t.org, t.name, string(t.body), t.author, t.created, t.updated, maxSettings)
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, badRequest("The organization has %d of them already, and there may be no more.", maxSettings))
+	}
+	if t.id, err = done.LastInsertId(); err != nil {
+		return err
+	}
+	return t.place(ctx, q)
+}
+
+// place notes the projects that the setting is of.
+func (t *setting) place(ctx context.Context, q querier) error {
+	if _, err := q.ExecContext(ctx, "DELETE FROM setting_project WHERE setting = ?", t.id); err != nil {
+		return err
+	}
+	for _, id := range t.projects {
+		if _, err := q.ExecContext(ctx, "INSERT INTO setting_project(setting, project) VALUES (?, ?) ON CONFLICT DO NOTHING", t.id, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settingBody is what a kind keeps of a setting.
+type settingBody interface {
+	// settle checks the body that a request has changed, and says what of it is
+	// the setting's own.
+	settle(r *request, t *setting) error
+}
+
+// addSetting stores what the request says.
+func (r *request) addSetting(kind string, body settingBody, show func(setting) (map[string]any, error)) (any, error) {
+	if err := r.decode(body); err != nil {
+		return nil, err
+	}
+	now := seconds(r.sb.now())
+	t := setting{kind: kind, org: r.org.id, author: r.user.ID, created: now, updated: now}
+	if r.project.id != 0 {
+		t.projects = []int64{r.project.id}
+	}
+	if err := t.encode(r, body); err != nil {
+		return nil, err
+	}
+	err := r.sb.write(r.Context(), func(tx *sql.Tx) error {
+		if err := t.insert(r.Context(), tx); err != nil {
+			return err
+		}
+		return touchSeed(r.Context(), tx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.status = http.StatusCreated
+	return show(t)
+}
+
+// changeSetting changes what the request says of it, member by member, and
+// leaves the rest.
+func (r *request) changeSetting(kind, id string, body settingBody, show func(setting) (map[string]any, error)) (any, error) {
+	t, err := r.setting(r.sb.read(), kind, id)
+	if err != nil {
+		return nil, err
+	}
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(t.body, &members); err != nil {
+		return nil, fmt.Errorf("stored setting %d: %w", t.id, err)
+	}
+	if err := r.decode(&members); err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(members)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, body); err != nil {
+		return nil, badRequest("JSON parse error - %v", err)
+	}
+	if err := t.encode(r, body); err != nil {
+		return nil, err
+	}
+	t.updated = seconds(r.sb.now())
+	err = r.sb.write(r.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(r.Context(), "UPDATE setting SET name = ?, body = ?, updated = ? WHERE id = ?", t.name, string(t.body), t.updated, t.id)
+		if err != nil {
+			return err
+		}
+		return errors.Join(t.place(r.Context(), tx), touchSeed(r.Context(), tx))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return show(t)
+}
+
+func (t *setting) encode(r *request, body settingBody) (err error) {
+	if err := body.settle(r, t); err != nil {
+		return err
+	}
+	if t.body, err = json.Marshal(body); err != nil {
+		return err
+	}
+	if len(t.body) > maxSettingBody {
+		return badRequest("It is larger than %d bytes.", maxSettingBody)
+	}
+	return nil
+}
+
+// deleteSetting deletes it and answers with the status.
+func (r *request) deleteSetting(kind, id string, status int) (any, error) {
+	t, err := r.setting(r.sb.read(), kind, id)
+	if err != nil {
+		return nil, err
+	}
+	r.status = status
+	return nil, r.sb.write(r.Context(), func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(r.Context(), "DELETE FROM setting WHERE id = ?", t.id); err != nil {
+			return err
+		}
+		return touchSeed(r.Context(), tx)
+	})
+}
+
+// touchSeed notes that a person has added to the seed, or changed it.
+func touchSeed(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, "UPDATE seeding SET item = -1")
+	return err
+}
+
+// nameIn checks a name that people give to something.
+func nameIn(field, name string, most int) (string, error) {
+	name = strings.TrimSpace(name)
+	if name == "" {
+		return "", badField(field, "This field may not be blank.")
+	}
+	if len([]rune(name)) > most {
+		return "", badField(field, fmt.Sprintf("Ensure this field has no more than %d characters.", most))
+	}
+	return name, nil
+}
+
+var actorForm = regexp.MustCompile(`^(user|team):(\d{1,18})$`)
+
+// actor checks who is to own something: "user:1001", "team:61001", or "" for
+// nobody.
+func (r *request) actor(owner string) error {
+	if owner == "" {
+		return nil
+	}
+	parts := actorForm.FindStringSubmatch(owner)
+	if parts == nil {
+		return badField("owner", "Could not parse actor. Write user:ID or team:ID.")
+	}
+	found, err := r.ownerJSON(owner)
+	if err == nil && found == nil {
+		err = badField("owner", "The "+parts[1]+" does not exist, or is not in the organization.")
+	}
+	return err
+}
+
+// ownerJSON is null for nobody, and for who is not in the organization any more.
+func (r *request) ownerJSON(owner string) (any, error) {
+	kind, id, _ := strings.Cut(owner, ":")
+	var name, email string
+	var err error
+	switch kind {
+	case "user":
+		err = r.sb.read().QueryRowContext(r.Context(), "SELECT u.name, u.email FROM user u JOIN member m ON m.user = u.id WHERE m.org = ? AND u.id = ?", r.org.id, asID(id)).Scan(&name, &email)
+	case "team":
+		err = r.sb.read().QueryRowContext(r.Context(), "SELECT slug FROM team WHERE org = ? AND id = ?", r.org.id, asID(id)).Scan(&name)
+	default:
+		return nil, nil
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{"type": kind, "id": id, "name": name}
+	if email != "" {
+		out["email"] = email
+	}
+	return out, nil
+}
+
+// authorJSON is null for what the seed made.
+func (r *request) authorJSON(t setting) (any, error) {
+	var u User
+	err := r.sb.read().QueryRowContext(r.Context(), "SELECT "+userColumns+" FROM user WHERE id = ?", t.author).Scan(u.fields()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return userJSON(u), err
+}
+
+// slugs are those of the setting's projects that the user sees.
+func (r *request) slugs(t setting) ([]string, error) {
+	all, err := r.sb.projectsOf(r.Context(), r.org)
+	if err != nil {
+		return nil, err
+	}
+	out := []string{}
+	for _, id := range t.projects {
+		if i := indexProject(all, strconv.FormatInt(id, 10)); i >= 0 {
+			out = append(out, all[i].slug)
+		}
+	}
+	return out, nil
+}
+
+// showEach renders one setting after the other.
+func showEach(show func(setting) (map[string]any, error)) func([]setting) ([]map[string]any, error) {
+	return func(all []setting) ([]map[string]any, error) {
+		out := []map[string]any{}
+		for _, t := range all {
+			one, err := show(t)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, one)
+		}
+		return out, nil
+	}
+}
+
+// keepObject checks a member that the sandbox keeps as it comes.
+func keepObject(field string, o payload.Object, id string) error {
+	if payload.Text(o[id]) == "" {
+		return badField(field, fmt.Sprintf("Each has to be an object with a %s.", id))
+	}
+	return nil
+}
