@@ -58,6 +58,9 @@ type runner struct {
 func start(t *testing.T, o Options) *runner {
 	t.Helper()
 	c := &clock{t: noon}
+	if o.Path == "" && !o.Empty {
+		o.Path = seeded(t)
+	}
 	o.Now, o.BaseURL = c.now, "http://sandbox.test/sub"
 	sb, err := New(t.Context(), o)
 	if err != nil {

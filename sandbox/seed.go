@@ -122,8 +122,13 @@ func (b *batch) change(step seed.Step) error {
 		return err
 	}
 	up := &issueUpdate{ctx: b.ctx, q: b.tx, issue: id, user: user, at: seconds(b.Received)}
-	if step.Change.Assign != 0 {
-		if err := up.assign(fmt.Sprintf("user:%d", step.Change.Assign)); err != nil {
+	if step.Change.Assign != "" {
+		if err := up.assign(step.Change.Assign); err != nil {
+			return err
+		}
+	}
+	if step.Change.Note != "" {
+		if err := up.note("note", payload.Object{"text": step.Change.Note}); err != nil {
 			return err
 		}
 	}

@@ -387,7 +387,7 @@ func TestNew_SeedIncident(t *testing.T) {
 		t.Fatalf("user reports %+v", reports)
 	}
 	var files []attachmentAnswer
-	r.get("/projects/acme-outdoors/storefront/events/"+reports[1].EventID+"/attachments/", &files)
+	r.get("/projects/acme-outdoors/storefront/events/"+reports[0].EventID+"/attachments/", &files)
 	if len(files) != 1 || files[0].Mimetype != "image/png" {
 		t.Errorf("attachments %+v", files)
 	}

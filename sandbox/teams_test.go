@@ -60,7 +60,7 @@ const teamScopes = "org:read project:admin team:admin member:read event:write"
 // TestTeams_Life: a team is made, given projects and people, and ended.
 func TestTeams_Life(t *testing.T) {
 	r := start(t, Options{Empty: true}).as(mara, strings.Fields(teamScopes)...)
-	if got := r.teamSlugs("/organizations/acme-outdoors/teams/?per_page=100"); !slices.Equal(got, []string{"payments", "platform", "web"}) {
+	if got := r.teamSlugs("/organizations/acme-outdoors/teams/?per_page=100"); !slices.Equal(got, []string{"mobile", "payments", "platform", "web"}) {
 		t.Errorf("teams = %v", got)
 	}
 	var made teamAnswer

@@ -16,10 +16,8 @@ type (
 	}
 	// opinion is what a user wrote about an event of a fault.
 	opinion struct {
-		fault, event int
-		by           person
+		fault, event int // of the story
 		name, text   string
-		ago          time.Duration
 		screenshot   bool // the event has one
 	}
 )
@@ -47,11 +45,12 @@ func (t *teller) job(j job) {
 const blankPage = "iVBORw0KGgoAAAANSUhEUgAAADAAAAAgCAAAAABxv6TAAAAAGklEQVR42mP4QiJgGNUwqmFUw6iGUQ0jQQMAjNy4TL336tQAAAAASUVORK5CYII="
 
 func (t *teller) opinion(n int, o opinion) {
-	about, at := t.hex(32, fmt.Sprintf("fault %d", o.fault), o.event), t.now.Add(-o.ago)
+	about, moment := t.hex(32, fmt.Sprintf("fault %d", o.fault), o.event), o.event*t.project.story.times/t.project.faults[o.fault].events
+	at, by := t.moment(moment).Add(4*time.Minute), pick(t.project.story.to, moment)
 	t.send(at, "feedback", t.hex(32, "opinion", n), nil, object{
-		"timestamp": at.Format(time.RFC3339Nano), "platform": t.platform(), "release": t.release(at), "environment": "production",
-		"tags": object{"mark": t.mark}, "user": object{"id": o.by.id, "email": o.by.email},
-		"contexts": object{"feedback": object{"message": o.text, "name": o.name, "contact_email": o.by.email, "source": "widget", "associated_event_id": about}},
+		"timestamp": at.Format(time.RFC3339Nano), "platform": t.platform(), "release": t.running(at), "environment": "production",
+		"tags": object{"mark": t.mark}, "user": object{"id": by.id, "email": by.email},
+		"contexts": object{"feedback": object{"message": o.text, "name": o.name, "contact_email": by.email, "source": "widget", "associated_event_id": about}},
 	})
 	if !o.screenshot {
 		return

@@ -34,8 +34,9 @@ func myApp() Project {
 func outdoorsTeams() []Team {
 	return []Team{
 		{61001, "web", "Web", []int64{1001, 1004}, []int64{51001}},
-		{61002, "payments", "Payments", []int64{1001, 1002}, []int64{51002}},
-		{61003, "platform", "Platform", []int64{1001}, []int64{51002, 51900}},
+		{61002, "payments", "Payments", []int64{1001, 1002}, []int64{51002, 51003}},
+		{61003, "platform", "Platform", []int64{1001}, []int64{51002, 51004, 51006, 51900}},
+		{61004, "mobile", "Mobile", []int64{1002}, []int64{51005}},
 	}
 }
 

@@ -18,10 +18,12 @@ type Project struct {
 	ID                   int64
 	Slug, Name, Platform string
 
+	story    story     // the same for all projects that it is about
 	releases []release // oldest first; the first one precedes everything else
 	faults   []fault
 	requests []request
 	logs     []logLine
+	series   []series
 	jobs     []job
 	opinions []opinion
 	chats    []chat

@@ -11,9 +11,7 @@ type (
 	// do, tools do it, and the model is asked again for an answer.
 	chat struct {
 		id, agent, model string
-		ago              time.Duration
-		moment           int // of the story: with which of its traces this shares one
-		by               person
+		moment           int // of the story: a little later, in its trace, and by whom it happened to
 		question, answer string
 		tools            []toolUse
 	}
@@ -26,36 +24,24 @@ type (
 	attributes map[string]any
 )
 
-// helper is the assistant of the shop, which met the incident, too.
-func helper() []chat {
-	return []chat{{
-		id: "support-4417", agent: "order-helper", model: "example-large-2", ago: 18*hour + 4*time.Minute, moment: 4, by: shoppers[2],
-		question: "Why does my cart stay blank when I use two coupons?",
-		answer:   "Both coupons are good, but the service that adds them up fails at the moment. With one of them you can pay.",
-		tools: []toolUse{
-			{name: "look_up_cart", arguments: `{"cart":"c-88213"}`, result: `{"lines":3,"coupons":["TRAIL10","AUTUMN"]}`, took: 140 * time.Millisecond},
-			{name: "price_cart", arguments: `{"cart":"c-88213"}`, result: "500 Internal Server Error", took: 310 * time.Millisecond, failed: true},
-		},
-	}}
-}
-
 // chat sends all spans of a conversation in one container.
 func (t *teller) chat(n int, c chat) {
-	at := t.now.Add(-c.ago)
-	tell := &chatTeller{teller: t, chat: c, name: fmt.Sprintf("chat %d", n), now: at}
+	at := t.moment(c.moment).Add(time.Minute)
+	tell := &chatTeller{teller: t, chat: c, by: pick(t.project.story.to, c.moment), name: fmt.Sprintf("chat %d", n), now: at}
 	tell.model(messages("user", c.question), nil, 412, 38)
 	for _, use := range c.tools {
 		tell.tool(use)
 	}
 	tell.model(messages("user", c.question), messages("assistant", c.answer), 655, 57)
 	tell.span("invoke_agent "+c.agent, "gen_ai.invoke_agent", at, "ok", attributes{"gen_ai.operation.name": "invoke_agent"})
-	t.send(tell.now, "span", "", object{"item_count": len(tell.spans), "content_type": "application/vnd.sentry.items.span.v2+json"}, object{"items": tell.spans})
+	t.sendAll(tell.now, "span", "span.v2", tell.spans)
 }
 
 // chatTeller makes the spans of one chat.
 type chatTeller struct {
 	*teller
 	chat  chat
+	by    person
 	name  string
 	now   time.Time
 	spans []any
@@ -90,13 +76,13 @@ func (t *chatTeller) tool(use toolUse) {
 // the others.
 func (t *chatTeller) span(name, op string, began time.Time, status string, a attributes) {
 	root := t.hex(16, t.name, 0)
-	o := object{"trace_id": t.trace(true, "", t.chat.moment), "span_id": root, "name": name, "status": status, "start_timestamp": unix(began), "end_timestamp": unix(t.now), "is_segment": true}
+	o := object{"trace_id": t.storyTrace(t.chat.moment), "span_id": root, "name": name, "status": status, "start_timestamp": unix(began), "end_timestamp": unix(t.now), "is_segment": true}
 	if op != "gen_ai.invoke_agent" {
 		o["span_id"], o["parent_span_id"], o["is_segment"] = t.hex(16, t.name, len(t.spans)+1), root, false
 	}
 	for key, v := range map[string]any{
-		"sentry.op": op, "sentry.release": t.release(began), "sentry.environment": "production", "mark": t.mark, "gen_ai.conversation.id": t.chat.id,
-		"gen_ai.agent.name": t.chat.agent, "user.id": t.chat.by.id, "user.email": t.chat.by.email,
+		"sentry.op": op, "sentry.release": t.running(began), "sentry.environment": "production", "mark": t.mark, "gen_ai.conversation.id": t.chat.id,
+		"gen_ai.agent.name": t.chat.agent, "user.id": t.by.id, "user.email": t.by.email,
 	} {
 		a[key] = v
 	}
