@@ -20,7 +20,7 @@ var aliases = map[string]string{
 	"sentry.release": "release", "sentry.environment": "environment", "sentry.op": "span.op",
 	"sentry.sdk.name": "sdk.name", "sentry.sdk.version": "sdk.version", "sentry.segment.name": "transaction",
 	"sentry.trace.parent_span_id": "trace.parent_span", "user.name": "user.username", "user.ip_address": "user.ip",
-	"server.address": "server_name",
+	"server.address": "server_name", "profiler_id": "profiler.id",
 }
 
 // Unwrap flattens {"k": {"value": v, "type": t}} and applies the aliases.
@@ -130,6 +130,8 @@ func TransactionSpans(ev Object, now time.Time) []Span {
 			sp.Attrs.Set("transaction.status", Text(context["status"]))
 			sp.Attrs.Set("transaction.duration", sp.Attrs["span.duration"])
 			sp.setMeasurements(AsObject(ev["measurements"]))
+			sp.Attrs.Set("profile.id", HexID(At(ev, "contexts", "profile", "profile_id"), 32))
+			sp.Attrs.Set("profiler.id", HexID(At(ev, "contexts", "profile", "profiler_id"), 32))
 		}
 		sp.Attrs.Set("transaction", Text(ev["transaction"]))
 		sp.Attrs.Set("platform", Text(ev["platform"]))
