@@ -29,6 +29,7 @@ func TestAccess_Isolation(t *testing.T) {
 		"/organizations/%s/workflows/", "/organizations/%s/workflows/1/", "/organizations/%s/alert-rules/", "/organizations/%s/alert-rules/1/", "/projects/%s/collector/alert-rules/",
 		"/organizations/%s/combined-rules/", "/organizations/%s/dashboards/", "/organizations/%s/dashboards/1/",
 		"/organizations/%s/events/", "/organizations/%s/events/validate/", "/organizations/%s/tags/", "/organizations/%s/trace-items/attributes/",
+		"/projects/%s/collector/profiling/profiles/" + runA + "/", "/organizations/%s/profiling/flamegraph/", "/organizations/%s/profiling/chunks/?profiler_id=" + runA,
 		"/organizations/%s/releases/", "/organizations/%s/releases/collector@0.41.0/", "/organizations/%s/releases/collector@0.41.0/commits/",
 		"/organizations/%s/releases/collector@0.41.0/deploys/", "/projects/%s/collector/releases/collector@0.41.0/", "/projects/%s/collector/releases/",
 		"/organizations/%s/replays/", "/organizations/%s/replays/" + replayA + "/", "/organizations/%s/replay-count/?query=replay_id:" + replayA,

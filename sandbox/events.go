@@ -417,7 +417,7 @@ func listAttributes(r *request) (any, error) {
 	dataset := q.Get("itemType")
 	fields, err := query.Fields(dataset)
 	if err != nil {
-		return nil, badRequest("Invalid itemType %q. It must be one of spans, logs, tracemetrics.", payload.Clip(dataset, 50))
+		return nil, badRequest("Invalid itemType %q. It must be one of spans, logs, tracemetrics, profiles.", payload.Clip(dataset, 50))
 	}
 	contains, wanted := q.Get("substringMatch"), q.Get("attributeType")
 	sent, err := r.sentKeys(dataset, contains)

@@ -217,7 +217,7 @@ func TestValidateEvents(t *testing.T) {
 			"field":[{"name":"id","valid":true,"attrType":"string","error":null}],
 			"query":{"valid":true,"error":null,"fields":[{"name":"tear","valid":true,"attrType":null,"error":null}]},"orderby":[]}`},
 		{"an unknown dataset", params("dataset", "x", "field", "id"), 400,
-			`{"valid":false,"projects":[],"environment":[],"dataset":[{"name":"x","valid":false,"error":"Invalid dataset \"x\": it must be one of discover, errors, issuePlatform, logs, ourlogs, spans, tracemetrics"}],
+			`{"valid":false,"projects":[],"environment":[],"dataset":[{"name":"x","valid":false,"error":"Invalid dataset \"x\": it must be one of discover, errors, issuePlatform, logs, ourlogs, profiles, spans, tracemetrics"}],
 			"field":[],"query":{"valid":true,"error":null,"fields":[]},"orderby":[]}`},
 	}
 	for _, tt := range tests {

@@ -114,7 +114,7 @@ func (b *batch) store() (string, error) {
 
 // kept are the types that are stored.
 var kept = map[string]bool{"event": true, "transaction": true, "span": true, "log": true, "trace_metric": true, "check_in": true, "feedback": true, "user_report": true, "attachment": true,
-	"replay_event": true, "replay_recording": true, "session": true, "sessions": true}
+	"profile": true, "profile_chunk": true, "replay_event": true, "replay_recording": true, "session": true, "sessions": true}
 
 // telemetry reads the types that come in masses. What they have to do in the
 // database goes through do; done is false for any other type.
@@ -140,6 +140,8 @@ func (b *batch) telemetry(envelopeID string, item payload.Item) (done bool, err 
 		return true, b.sessions(item.Payload)
 	case "trace_metric":
 		return true, b.metrics(item.Payload)
+	case "profile", "profile_chunk":
+		return true, b.profile(item.Payload)
 	}
 	return false, nil
 }

@@ -22,7 +22,7 @@ const (
 )
 
 // itemKinds are all kinds of items that are stored.
-var itemKinds = []string{"error", "feedback", "log", "metric", "occurrence", "replay", "span", "transaction"}
+var itemKinds = []string{"error", "feedback", "log", "metric", "occurrence", "profile", "replay", "span", "transaction"}
 
 // arrive notes that items were stored and has old ones deleted when that is
 // due. What one pass did not get to is owed and done by those after it.

@@ -25,6 +25,7 @@ func (s *Sandbox) apiRoutes(reg func(pattern, scope string, h handler)) {
 	s.traceRoutes(reg)
 	s.releaseRoutes(reg)
 	s.keyRoutes(reg)
+	s.profileRoutes(reg)
 	s.replayRoutes(reg)
 	s.conversationRoutes(reg)
 	s.sourceRoutes(reg)

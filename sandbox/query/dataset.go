@@ -81,6 +81,7 @@ var spans = &dataset{
 		"span.self_time":       milliseconds,
 		"transaction.duration": milliseconds,
 		"is_transaction":       yesNo,
+		"event.type":           {expr: `(CASE WHEN it.attrs ->> '$."is_transaction"' THEN 'transaction' ELSE 'span' END)`, typ: String},
 		"measurements.lcp":     milliseconds,
 		"measurements.fcp":     milliseconds,
 		"measurements.inp":     milliseconds,
@@ -118,12 +119,31 @@ var metrics = &dataset{
 	},
 }
 
+var profiles = &dataset{
+	name: "profiles", kind: "profile",
+	text:     []string{"transaction"},
+	duration: "profile.duration",
+	columns: map[string]column{
+		"id":                   {expr: "it.event_id", typ: String, hex: true, indexed: true},
+		"profile.id":           {typ: String},
+		"profiler.id":          {typ: String},
+		"thread.id":            {typ: String},
+		"platform.name":        {typ: String},
+		"profile.duration":     milliseconds,
+		"transaction.duration": milliseconds,
+		"precise.start_ts":     plainNumber,
+		"precise.finish_ts":    plainNumber,
+		"event.type":           {expr: "'transaction'", typ: String}, // clients ask for it who mean profiles of transactions
+	},
+}
+
 var datasets = map[string]*dataset{
 	"errors": errorEvents, "discover": errorEvents,
 	"issuePlatform": feedback,
 	"spans":         spans,
 	"logs":          logs, "ourlogs": logs,
 	"tracemetrics": metrics,
+	"profiles":     profiles,
 	"replays":      replays,
 	"sessions":     sessions,
 }
@@ -181,7 +201,7 @@ func (d *dataset) column(k key) column {
 // that begin with it and a dot.
 var conventional = []string{
 	"browser", "culprit", "db", "device", "dist", "error", "gen_ai", "handled", "http", "is_segment", "logger", "mcp",
-	"measurements", "mechanism", "os", "platform", "precise", "replayId", "runtime", "sdk", "sentry", "server_name", "span",
+	"measurements", "mechanism", "os", "platform", "precise", "profile", "profiler", "replayId", "runtime", "sdk", "sentry", "server_name", "span",
 	"stack", "thread", "trace", "transaction", "url", "user", "user_agent",
 }
 

@@ -45,7 +45,7 @@ func FuzzQuery(f *testing.F) {
 			where, args := cond.SQL()
 			explain(t, db, "SELECT i.id FROM issue i JOIN project p ON p.id = i.project WHERE "+where, args)
 		}
-		for _, dataset := range []string{"errors", "spans", "logs", "tracemetrics"} {
+		for _, dataset := range []string{"errors", "spans", "logs", "tracemetrics", "profiles"} {
 			plan, err := Compile(Select{Dataset: dataset, Fields: []string{"timestamp", "project"}, Query: q, Env: env})
 			if !refused(t, err) {
 				explain(t, db, plan.SQL, plan.Args)
@@ -65,7 +65,7 @@ func FuzzField(f *testing.F) {
 	}
 	db := newDatabase(f)
 	f.Fuzz(func(t *testing.T, field, sort string) {
-		for _, dataset := range []string{"errors", "spans", "logs", "tracemetrics"} {
+		for _, dataset := range []string{"errors", "spans", "logs", "tracemetrics", "profiles"} {
 			plan, err := Compile(Select{Dataset: dataset, Fields: []string{field, "project"}, Sort: sort, Env: testEnv()})
 			if !refused(t, err) {
 				explain(t, db, plan.SQL, plan.Args)
