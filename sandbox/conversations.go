@@ -18,12 +18,14 @@ const (
 )
 
 // conversationRoutes has two paths for one thing: Sentry's own MCP server asks
-// at the first one since its version 0.39, and asked at the second one before.
+// at the first one since its version 0.39, and asked at the second one before,
+// where a conversation is a bare list of spans.
 func (s *Sandbox) conversationRoutes(reg func(pattern, scope string, h handler)) {
-	for _, all := range []string{"/organizations/{org}/agents/conversations/", "/organizations/{org}/ai-conversations/"} {
-		reg("GET "+all, "org:read", listConversations)
-		reg("GET "+all+"{conversation}/", "org:read", getConversation)
-	}
+	const newer, older = "/organizations/{org}/agents/conversations/", "/organizations/{org}/ai-conversations/"
+	reg("GET "+newer, "org:read", listConversations)
+	reg("GET "+newer+"{conversation}/", "org:read", getConversation)
+	reg("GET "+older, "org:read", listConversations)
+	reg("GET "+older+"{conversation}/", "org:read", listConversationSpans)
 }
 
 // conversationItems is the part of a statement that finds spans that match a
@@ -119,10 +121,16 @@ func (r *request) conversationPage() (limit, offset int, err error) {
 	return limit, offset, err
 }
 
-// getConversation answers with the spans in the order of their start, fewer than
-// asked for when they are large. Without any in the time range there is an empty
-// list: an id is known by its spans alone.
+// getConversation answers the same for an id that was never there as for one
+// without spans in the time range: it is known by its spans alone.
 func getConversation(r *request) (any, error) {
+	spans, err := listConversationSpans(r)
+	return payload.Object{"conversationId": r.PathValue("conversation"), "title": nil, "spans": spans}, err
+}
+
+// listConversationSpans answers with spans in the order of their start, fewer
+// than asked for when they are large.
+func listConversationSpans(r *request) (any, error) {
 	limit, offset, err := r.conversationPage()
 	if err != nil {
 		return nil, err
@@ -131,18 +139,18 @@ func getConversation(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, there := r.PathValue("conversation"), 0
+	there := 0
 	spans, err := searched(r, func(rows *sql.Rows) (payload.Object, error) { return scanConversationSpan(rows, &there) },
 		`SELECT span_id, trace_id, slug, project, attrs, there FROM (
 			SELECT *, count(*) OVER () AS there, sum(length(attrs)) OVER (ORDER BY ts, id ROWS UNBOUNDED PRECEDING) - length(attrs) AS before
 			FROM (SELECT it.id, it.span_id, it.trace_id, p.slug, it.project, it.ts, json(it.attrs) AS attrs`+from+` = ? ORDER BY it.ts, it.id LIMIT ? OFFSET ?))
-		WHERE before < ? ORDER BY ts, id`, append(args, id, limit+1, offset, maxConversationBytes))
+		WHERE before < ? ORDER BY ts, id`, append(args, r.PathValue("conversation"), limit+1, offset, maxConversationBytes))
 	if err != nil {
 		return nil, err
 	}
 	spans = spans[:min(len(spans), limit)]
 	r.link(len(spans), offset, there > len(spans))
-	return payload.Object{"conversationId": id, "title": nil, "spans": spans}, nil
+	return spans, nil
 }
 
 // scanConversationSpan reads a span, flat, and how many there are on this page

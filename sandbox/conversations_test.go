@@ -158,6 +158,11 @@ func TestConversation_Spans(t *testing.T) {
 	if len(page.Spans) != 5 || !strings.Contains(header.Get("Link"), `rel="next"; results="false"`) {
 		t.Errorf("%d spans, Link %s", len(page.Spans), header.Get("Link"))
 	}
+	var bare []payload.Object
+	r.get("/organizations/acme-outdoors/ai-conversations/"+url.PathEscape(id)+"/", &bare)
+	if diff := cmp.Diff(page.Spans, bare); diff != "" {
+		t.Errorf("at the older path: %s", diff)
+	}
 	r.get(conversationsPath+"unknown/", &page)
 	if page.Spans == nil || len(page.Spans) > 0 {
 		t.Errorf("an unknown conversation has %v", page.Spans)
