@@ -34,7 +34,7 @@ var sources = map[string]source{
 	"profile":        {"/organizations/$org/events/?dataset=profiles&field=profile.id&field=project&field=transaction&statsPeriod=14d", "data.0.profile\\id"},
 	"profileProject": {"/organizations/$org/events/?dataset=profiles&field=profile.id&field=project&field=transaction&statsPeriod=14d", "data.0.project"},
 	"transaction":    {"/organizations/$org/events/?dataset=profiles&field=profile.id&field=project&field=transaction&statsPeriod=14d", "data.0.transaction"},
-	"conversation":   {"/organizations/$org/ai-conversations/?statsPeriod=30d", "0.conversationId"},
+	"conversation":   {"/organizations/$org/agents/conversations/?statsPeriod=30d", "0.conversationId"},
 	"dashboard":      {"/organizations/$org/dashboards/", "0.id"},
 	"dashboardTitle": {"/organizations/$org/dashboards/", "0.title"},
 	"workflow":       {"/organizations/$org/workflows/", "0.id"},
