@@ -23,9 +23,17 @@
 //
 // # What is kept
 //
-// Codes, access tokens, refresh tokens and client secrets are kept only as
-// SHA-256. Upstream tokens and pending authorizations are sealed with a key
-// that the store does not hold. The store alone opens no door.
+// Codes, access tokens, refresh tokens, session cookies and client secrets are
+// kept only as SHA-256. Upstream tokens and pending authorizations are sealed
+// with a key that the store does not hold. The store alone opens no door.
+//
+// What happens is recorded: see Event. Grants, last uses and events are what the
+// account page shows to their user, who can end what they have allowed.
+//
+// # Without a browser
+//
+// A device shows a code that its user types into a browser elsewhere. A personal
+// access token, made on the account page, stands for a grant that has no client.
 //
 // # Concurrency
 //

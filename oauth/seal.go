@@ -1,9 +1,6 @@
 package oauth
 
 import (
-	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,29 +9,17 @@ import (
 const (
 	sealVersion = 1
 	keyIDSize   = 8
+	headerSize  = 1 + keyIDSize
 )
 
 var errSealed = errors.New("sealed value is damaged, or was sealed for another place or with another key")
 
 // sealer encrypts what is kept at rest: AES-256-GCM with a random nonce. A
-// sealed value begins with a version and the id of its key, so that a later
-// version can hold several keys and tell which one opens it.
-type sealer struct {
-	keyID []byte
-	aead  cipher.AEAD
-}
+// sealed value begins with a version and the id of its key, which tells what
+// opens it.
+type sealer struct{ ring *Keyring }
 
-func newSealer(key Key) (*sealer, error) {
-	block, err := aes.NewCipher(key.derive("seal"))
-	if err != nil {
-		return nil, fmt.Errorf("make sealer: %w", err)
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return nil, fmt.Errorf("make sealer: %w", err)
-	}
-	return &sealer{keyID: key.derive("key id")[:keyIDSize], aead: aead}, nil
-}
+func newSealer(ring *Keyring) *sealer { return &sealer{ring} }
 
 // seal encrypts v as JSON. The place, such as a row's key, is authenticated:
 // a value that is copied to another row does not open there.
@@ -43,18 +28,22 @@ func (s *sealer) seal(place string, v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	header := s.header()
-	return s.aead.Seal(header, nil, plain, append(header, place...)), nil
+	key := s.ring.now().first()
+	header := append([]byte{sealVersion}, key.id[:]...)
+	return key.aead.Seal(header, nil, plain, bound(header, place)), nil
 }
 
 // open decrypts into v what seal made for the same place.
 func (s *sealer) open(place string, sealed []byte, v any) error {
-	header := s.header()
-	body, ok := bytes.CutPrefix(sealed, header)
+	id, ok := sealedWith(sealed)
 	if !ok {
 		return errSealed
 	}
-	plain, err := s.aead.Open(nil, nil, body, append(header, place...))
+	key, ok := s.ring.now().byID(id)
+	if !ok {
+		return errSealed
+	}
+	plain, err := key.aead.Open(nil, nil, sealed[headerSize:], bound(sealed[:headerSize], place))
 	if err != nil {
 		return errSealed
 	}
@@ -64,10 +53,15 @@ func (s *sealer) open(place string, sealed []byte, v any) error {
 	return nil
 }
 
-// header returns a fresh slice without spare capacity: seal appends to it
-// twice.
-func (s *sealer) header() []byte {
-	header := make([]byte, 0, 1+keyIDSize)
-	header = append(header, sealVersion)
-	return append(header, s.keyID...)
+// sealedWith returns the id of the key that a value is sealed with.
+func sealedWith(sealed []byte) (id [keyIDSize]byte, ok bool) {
+	if len(sealed) < headerSize || sealed[0] != sealVersion {
+		return id, false
+	}
+	return [keyIDSize]byte(sealed[1:headerSize]), true
+}
+
+// bound returns what is authenticated beside the value.
+func bound(header []byte, place string) []byte {
+	return append(append(make([]byte, 0, len(header)+len(place)), header...), place...)
 }

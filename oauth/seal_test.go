@@ -7,11 +7,11 @@ import (
 
 func newTestSealer(t *testing.T, first byte) *sealer {
 	t.Helper()
-	s, err := newSealer(NewKey([KeySize]byte{first}))
+	ring, err := NewKeyring(NewKey([KeySize]byte{first}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return newSealer(ring)
 }
 
 func TestSealer(t *testing.T) {

@@ -83,7 +83,7 @@ type Config struct {
 	AccountScopes []string
 
 	Store  Store            // required
-	Key    Key              // seals upstream tokens; see LoadOrCreateKey. Required.
+	Keys   *Keyring         // seals what is kept; see OpenKeyring. Required.
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: slog.Default(). Never told a secret.
 
@@ -168,10 +168,6 @@ func NewServer(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oauth: %w", err)
 	}
-	sealer, err := newSealer(cfg.Key)
-	if err != nil {
-		return nil, fmt.Errorf("oauth: %w", err)
-	}
 	s := &Server{
 		issuer:       cfg.Issuer,
 		resource:     cfg.Resource,
@@ -187,8 +183,8 @@ func NewServer(cfg Config) (*Server, error) {
 		accountScopes: slices.Clone(cfg.AccountScopes),
 
 		store:   cfg.Store,
-		sealer:  sealer,
-		lineage: newLineage(cfg.Key),
+		sealer:  newSealer(cfg.Keys),
+		lineage: cfg.Keys.now().lineage,
 		now:     cfg.Now,
 		log:     cfg.Logger,
 		cookie:  newBrowserCookie(issuer.Scheme == "https"),
@@ -246,8 +242,8 @@ func (cfg Config) check() (issuer *url.URL, err error) {
 		return nil, errors.New("the upstream needs a client id, an authorization URL and a token URL")
 	case cfg.Identify == nil || cfg.Store == nil:
 		return nil, errors.New("the config lacks Identify or Store")
-	case cfg.Key == Key{}:
-		return nil, errors.New("the key is zero")
+	case cfg.Keys == nil:
+		return nil, errors.New("the config lacks Keys")
 	}
 	seen := make(map[string]bool)
 	for _, skill := range cfg.Skills {

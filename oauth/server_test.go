@@ -41,7 +41,7 @@ func TestNewServer_refuses(t *testing.T) {
 		"no upstream token URL":    func(c *oauth.Config) { c.Upstream.Endpoint.TokenURL = "" },
 		"no way to identify users": func(c *oauth.Config) { c.Identify = nil },
 		"no store":                 func(c *oauth.Config) { c.Store = nil },
-		"no key":                   func(c *oauth.Config) { c.Key = oauth.Key{} },
+		"no key":                   func(c *oauth.Config) { c.Keys = nil },
 	} {
 		cfg := w.Config(w.Store)
 		spoil(&cfg)

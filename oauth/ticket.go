@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -79,7 +80,9 @@ func (s *Server) takeTicket(ctx context.Context, key Hash, v any) error {
 		return taken
 	}
 	if err := s.sealer.open(string(key[:]), ticket.Data, v); err != nil {
-		return err
+		// Its key has been rotated away: what it was for has to start again.
+		s.log.LogAttrs(ctx, slog.LevelWarn, "ticket does not open", slog.String("kind", ticket.Kind), slog.Any("error", err))
+		return ErrNotFound
 	}
 	return taken
 }

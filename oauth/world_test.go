@@ -31,7 +31,7 @@ const (
 	clientState = "the-client's-state"
 )
 
-var testKey = oauth.NewKey([oauth.KeySize]byte{1, 2, 3})
+var testKeys, _ = oauth.NewKeyring(oauth.NewKey([oauth.KeySize]byte{1, 2, 3}))
 
 var skills = []oauth.Skill{
 	{ID: "inspect", Title: "Inspect", Description: "Read issues.", Upstream: []string{"org:read", "event:read"}, Default: true},
@@ -125,7 +125,7 @@ func (w *world) Config(store oauth.Store) oauth.Config {
 		},
 		AccountScopes: []string{"org:read"},
 		Store:         store,
-		Key:           testKey,
+		Keys:          testKeys,
 		Now:           w.Clock.Now,
 		Logger:        slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

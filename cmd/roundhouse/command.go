@@ -98,6 +98,31 @@ It holds no secret, and is kept for 180 days. For example, what was refused toda
 			run:      audit,
 		},
 		{
+			name:    "keys rotate",
+			summary: "seal Sentry's tokens with a new key, while the server runs",
+			help: `Makes a new key in the key file, roundhouse.key in the data directory, seals with
+it what the store holds, and drops the old one. Servers that use the same file go
+on; nobody is signed out, but whoever is signing in at that moment starts again.
+If it is interrupted, run it again: it goes on where it was.
+
+Run it when somebody may have copied the key file, or once in a while. Back up the
+key file afterwards, apart from the store: either is of no use without the other.
+Servers on several machines need the same file: put the directory on a volume that
+they share, or stop all but one and copy the file to the others afterwards.`,
+			settings: join(shared, []string{"store"}),
+			check:    (*config).checkStore,
+			run:      keysRotate,
+		},
+		{
+			name:    "keys list",
+			summary: "list the keys, and how many sign-ins are sealed with each",
+			help: `Lists the keys of the key file by their ids, which are no secret. One that opens
+only is left from a rotation that did not end: run keys rotate again.`,
+			settings: join(shared, []string{"store"}),
+			check:    (*config).checkStore,
+			run:      keysList,
+		},
+		{
 			name:    "sandbox serve",
 			summary: "serve the sandbox alone, as a Sentry of its own",
 			help: `Serves the Sentry-compatible sandbox without Roundhouse in front. Whoever reaches

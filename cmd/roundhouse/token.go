@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -74,11 +73,11 @@ func (p *program) openForToken(ctx context.Context, cfg *config, life time.Durat
 	if p.store, err = openStore(ctx, cfg, dir); err != nil {
 		return "", err
 	}
-	key, err := oauth.LoadOrCreateKey(filepath.Join(dir, "roundhouse.key"))
+	keys, err := openKeys(ctx, dir, p.store)
 	if err != nil {
 		return "", err
 	}
-	if p.auth, err = p.newAuth(cfg, key, logger); err != nil {
+	if p.auth, err = p.newAuth(cfg, keys, logger); err != nil {
 		return "", err
 	}
 	if p.backend.sandbox == nil {

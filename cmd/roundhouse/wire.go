@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -52,11 +51,11 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 	if p.store, err = openStore(ctx, cfg, dir); err != nil {
 		return p, err
 	}
-	key, err := oauth.LoadOrCreateKey(filepath.Join(dir, "roundhouse.key"))
+	keys, err := openKeys(ctx, dir, p.store)
 	if err != nil {
 		return p, err
 	}
-	if p.auth, err = p.newAuth(cfg, key, logger); err != nil {
+	if p.auth, err = p.newAuth(cfg, keys, logger); err != nil {
 		return p, err
 	}
 	if skills := cfg.sentryBearer(); skills != nil {
@@ -93,7 +92,7 @@ func openBackend(ctx context.Context, cfg *config, dir, publicURL string, logger
 	return b, b.register(ctx, publicURL)
 }
 
-func (p *program) newAuth(cfg *config, key oauth.Key, logger *slog.Logger) (*oauth.Server, error) {
+func (p *program) newAuth(cfg *config, keys *oauth.Keyring, logger *slog.Logger) (*oauth.Server, error) {
 	trusted, err := cfg.proxies()
 	if err != nil {
 		return nil, err
@@ -113,7 +112,7 @@ func (p *program) newAuth(cfg *config, key oauth.Key, logger *slog.Logger) (*oau
 		AccountScopes:     p.admins.scopes(),
 
 		Store:  p.store,
-		Key:    key,
+		Keys:   keys,
 		Source: router.Source(trusted),
 
 		Documents: cfg.documents(),
