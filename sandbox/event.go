@@ -81,13 +81,26 @@ func listIssueEvents(r *request) (any, error) {
 	return out, r.describeReleases(out...)
 }
 
-// getIssueEvent finds an event by id, or the latest, the oldest, or the one
-// that is recommended for reading, which is the latest too.
 func getIssueEvent(r *request) (any, error) {
 	is, err := r.issue()
 	if err != nil {
 		return nil, err
 	}
+	ev, err := r.eventOf(is)
+	if err != nil {
+		return nil, err
+	}
+	out := ev.summary(is)
+	maps.Copy(out, ev.details())
+	if err := r.describeReleases(out); err != nil {
+		return nil, err
+	}
+	return out, r.neighbors(out, is, ev)
+}
+
+// eventOf finds {event} of an issue by id, or the latest, the oldest, or the one
+// that is recommended for reading, which is the latest too.
+func (r *request) eventOf(is issue) (ev event, err error) {
 	where, args := "", []any{is.id}
 	switch name := r.PathValue("event"); name {
 	case "latest", "recommended":
@@ -97,21 +110,12 @@ func getIssueEvent(r *request) (any, error) {
 	default:
 		id := payload.HexID(name, 32)
 		if id == "" {
-			return nil, notFound()
+			return ev, notFound()
 		}
 		where, args = "AND it.event_id = ?", append(args, id)
 	}
-	var ev event
 	row := r.sb.read().QueryRowContext(r.Context(), "SELECT "+eventColumns+" WHERE it.issue = ? "+where+" LIMIT 1", args...)
-	if err := ev.scan(row.Scan); err != nil {
-		return nil, orNotFound(err)
-	}
-	out := ev.summary(is)
-	maps.Copy(out, ev.details())
-	if err := r.describeReleases(out); err != nil {
-		return nil, err
-	}
-	return out, r.neighbors(out, is, ev)
+	return ev, orNotFound(ev.scan(row.Scan))
 }
 
 // neighbors names the events before and after.

@@ -25,7 +25,7 @@ type page struct {
 	Base    string // path of the sandbox
 	Token   string // for the form
 	People  []Person
-	More    bool   // there are more people than these
+	More    bool  // there are more people than these
 	Chosen  int64 // the ID of one of People
 	App     string
 	Scopes  []string
@@ -33,7 +33,8 @@ type page struct {
 	Message string
 	User    *User // who is signed in
 	Keys    []keyLine
-	Fault   string // title of an issue
+	Fault   string   // title of an issue
+	Parts   []string // what its events have in common
 	Spans   []traceLine
 	Faults  []faultLink // those of a trace that no span has
 }
@@ -267,7 +268,7 @@ func (s *Sandbox) showMember(w http.ResponseWriter, hr *http.Request, thing stri
 func (s *Sandbox) showIssue(w http.ResponseWriter, hr *http.Request) {
 	s.showMember(w, hr, "issue", func(r *request) (page, error) {
 		is, err := r.issue()
-		return page{Title: is.short, Fault: is.title}, err
+		return page{Title: is.short, Fault: is.title, Parts: is.parts}, err
 	})
 }
 

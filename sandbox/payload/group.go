@@ -31,6 +31,7 @@ var (
 // the hash is made of.
 type Grouping struct {
 	Hash  string
+	By    string // fingerprint, feedback, occurrence, exception, message, thread or place
 	Parts []string
 }
 
@@ -38,47 +39,52 @@ type Grouping struct {
 // message, thread or place, whichever the event has first. Line numbers never
 // count: they change with every edit.
 func Group(ev Object) Grouping {
-	parts := fingerprint(ev)
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return Grouping{hex.EncodeToString(sum[:16]), parts}
+	by, parts := fingerprint(ev)
+	return Grouping{HashOf(parts), by, parts}
 }
 
-func fingerprint(ev Object) []string {
+// HashOf is the hash that parts make.
+func HashOf(parts []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:16])
+}
+
+func fingerprint(ev Object) (by string, parts []string) {
 	if IsFeedback(ev) { // each is an issue
-		return []string{"feedback", Text(ev["event_id"])}
+		return "feedback", []string{"feedback", Text(ev["event_id"])}
 	}
 	if Occurrence(ev) != nil {
-		return occurrenceParts(ev)
+		return "occurrence", occurrenceParts(ev)
 	}
 	given, _ := ev["fingerprint"].([]any)
 	if len(given) == 0 {
 		return defaultParts(ev)
 	}
-	var parts []string
 	for _, v := range given {
 		part := Text(v)
 		if strings.ReplaceAll(part, " ", "") == "{{default}}" {
-			parts = append(parts, defaultParts(ev)...)
+			_, own := defaultParts(ev)
+			parts = append(parts, own...)
 			continue
 		}
 		parts = append(parts, part)
 	}
-	return parts
+	return "fingerprint", parts
 }
 
-func defaultParts(ev Object) []string {
+func defaultParts(ev Object) (by string, parts []string) {
 	message := TextAt(ev, "logentry", "message")
 	exceptions := Objects(ev["exception"])
 	switch {
 	case hasRealException(exceptions) || len(exceptions) > 0 && message == "":
-		return exceptionParts(exceptions)
+		return "exception", exceptionParts(exceptions)
 	case message != "":
-		return []string{parameterize(message)}
+		return "message", []string{parameterize(message)}
 	}
 	if parts := frameParts(activeThread(ev)); len(parts) > 0 {
-		return parts
+		return "thread", parts
 	}
-	return []string{Text(ev["level"]), Text(ev["logger"]), Culprit(ev)}
+	return "place", []string{Text(ev["level"]), Text(ev["logger"]), Culprit(ev)}
 }
 
 // hasRealException: an SDK wraps a captured message in a typeless synthetic
