@@ -43,6 +43,11 @@ func TestAccess_Isolation(t *testing.T) {
 	for _, tt := range []struct{ method, path, body string }{
 		{"PUT", "/organizations/globex-labs/issues/" + id + "/", `{"status":"resolved"}`},
 		{"POST", "/organizations/globex-labs/issues/" + id + "/notes/", `{"text":"x"}`},
+		{"POST", "/organizations/globex-labs/monitors/", `{}`},
+		{"PUT", "/organizations/globex-labs/monitors/nightly-settlement/", `{}`},
+		{"DELETE", "/projects/globex-labs/collector/monitors/nightly-settlement/", ""},
+		{"PUT", "/organizations/globex-labs/monitors/nightly-settlement/environments/production/", `{}`},
+		{"DELETE", "/projects/globex-labs/collector/monitors/nightly-settlement/environments/production/", ""},
 		{"POST", "/projects/globex-labs/collector/uptime/", goodUptime},
 		{"POST", "/projects/globex-labs/collector/rules/", goodRule},
 		{"POST", "/organizations/globex-labs/alert-rules/", goodMetric},

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,15 +97,17 @@ func listMonitors(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := collect(r.Context(), r.sb.read(), scanMonitor, "SELECT "+monitorColumns+` WHERE p.org = ?1 AND p.id IN (SELECT value FROM json_each(?2))
-			AND (instr(lower(m.slug), ?3) OR instr(lower(m.name), ?3))
-			AND (?4 = 'null' OR EXISTS (SELECT 1 FROM checkin c WHERE c.monitor = m.id AND c.env IN (SELECT value FROM json_each(?4))))
-		ORDER BY m.slug, m.id LIMIT ?5 OFFSET ?6`, r.org.id, string(projects), r.text("query"), string(envs), limit+1, offset)
+	owners, err := r.owners()
 	if err != nil {
 		return nil, err
 	}
-	if owners := nonEmpty(r.URL.Query()["owner"]); len(owners) > 0 && !slices.Contains(owners, "unassigned") {
-		all = nil // here, no monitor belongs to anybody
+	all, err := collect(r.Context(), r.sb.read(), scanMonitor, "SELECT "+monitorColumns+` WHERE p.org = ?1 AND p.id IN (SELECT value FROM json_each(?2))
+			AND (instr(lower(m.slug), ?3) OR instr(lower(m.name), ?3))
+			AND (?4 = 'null' OR EXISTS (SELECT 1 FROM monitor_env e WHERE e.monitor = m.id AND e.env IN (SELECT value FROM json_each(?4))))
+			AND (?7 = 'null' OR m.owner IN (SELECT value FROM json_each(?7)))
+		ORDER BY m.slug, m.id LIMIT ?5 OFFSET ?6`, r.org.id, string(projects), r.text("query"), string(envs), limit+1, offset, owners)
+	if err != nil {
+		return nil, err
 	}
 	out := []map[string]any{}
 	for _, m := range cut(r, all, limit, offset) {
@@ -154,10 +155,14 @@ func (r *request) monitorJSON(m monitor) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	owner, err := r.ownerJSON(m.owner)
+	if err != nil {
+		return nil, err
+	}
 	p := m.project
 	return map[string]any{
-		"id": strconv.FormatInt(m.id, 10), "slug": m.slug, "name": m.name, "status": "active", "isMuted": false, "isUpserting": true,
-		"config": m.config, "dateCreated": stamp(m.created), "owner": nil, "environments": states,
+		"id": strconv.FormatInt(m.id, 10), "slug": m.slug, "name": m.name, "status": m.status, "isMuted": m.muted, "isUpserting": m.upserted, "type": "cron_job",
+		"config": m.config, "dateCreated": stamp(m.created), "owner": owner, "environments": states, "mark": Mark(r.org.slug),
 		"project": map[string]any{"id": strconv.FormatInt(p.id, 10), "slug": p.slug, "name": p.name, "platform": p.platform},
 	}, nil
 }
@@ -258,7 +263,11 @@ func listCheckIns(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return each(cut(r, all, limit, offset), run.json), nil
+	return each(cut(r, all, limit, offset), func(c run) map[string]any {
+		out := c.json()
+		out["mark"] = Mark(r.org.slug)
+		return out
+	}), nil
 }
 
 func (c run) json() map[string]any {

@@ -21,6 +21,7 @@ func (s *Sandbox) apiRoutes(reg func(pattern, scope string, h handler)) {
 	s.issueRoutes(reg)
 	s.eventRoutes(reg)
 	s.monitorRoutes(reg)
+	s.monitorUpdateRoutes(reg)
 	s.attachmentRoutes(reg)
 	s.traceRoutes(reg)
 	s.releaseRoutes(reg)
