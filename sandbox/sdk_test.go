@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/getsentry/sentry-go"
+	attr "github.com/getsentry/sentry-go/attribute"
 
 	"roundhouse/sandbox/payload"
 )
@@ -141,6 +142,26 @@ func (s *wire) checkBadDay(id, release string) {
 		s.Errorf("error %v, span %v and log %v are not of one trace", failure, span, line)
 	}
 	s.only("spans", `is_transaction:true span.op:http.server`, "transaction")
+	s.checkMetrics(span["trace"])
+}
+
+// checkMetrics looks for what was counted and measured that day, in the trace.
+func (s *wire) checkMetrics(trace any) {
+	s.Helper()
+	orders := s.only("tracemetrics", `metric.name:orders shelf:tents environment:staging`, "metric.type", "value", "trace")
+	tents := s.only("tracemetrics", `metric.type:gauge tents`, "metric.name", "value", "trace")
+	total := s.only("tracemetrics", `order.total value:>200 metric.unit:euro`, "metric.type", "value", "trace")
+	if orders["metric.type"] != "counter" || orders["value"] != 1.0 || tents["metric.name"] != "tents" || tents["value"] != 2.0 ||
+		total["metric.type"] != "distribution" || total["value"] != 240.5 {
+		s.Errorf("orders %v, tents %v, total %v", orders, tents, total)
+	}
+	if orders["trace"] != trace || tents["trace"] != trace || total["trace"] != trace {
+		s.Errorf("orders %v, tents %v and total %v are not of the trace %v", orders, tents, total, trace)
+	}
+	sums := s.only("tracemetrics", "", "environment", "sum(value,orders,counter,-)", "p95(value,order.total,distribution,euro)")
+	if sums["sum(value,orders,counter,-)"] != 1.0 || sums["p95(value,order.total,distribution,euro)"] != 240.5 {
+		s.Errorf("sums %v", sums)
+	}
 }
 
 // checkRun looks for the cron job of the day.
@@ -257,7 +278,7 @@ func TestSDK_Go(t *testing.T) {
 	span.StartChild("db.query", sentry.WithDescription("SELECT * FROM tents")).Finish()
 	sentry.NewLogger(span.Context()).Warn().Int("left", 2).Emit("few tents left")
 	meter := sentry.NewMeter(span.Context())
-	meter.Count("orders", 1)
+	meter.Count("orders", 1, sentry.WithAttributes(attr.String("shelf", "tents")))
 	meter.Gauge("tents", 2)
 	meter.Distribution("order.total", 240.5, sentry.WithUnit("euro"))
 	id := takeFromShelf(hub)
