@@ -103,7 +103,7 @@ func inflate(packed []byte) ([]byte, error) {
 
 // replay changes a replay, which comes into being by its first change.
 func (b *batch) replay(id string, change func(*payload.Replay) error) error {
-	row, rep, err := b.findReplay(id)
+	known, rep, err := b.findReplay(id)
 	if err != nil {
 		return err
 	}
@@ -118,31 +118,22 @@ func (b *batch) replay(id string, change func(*payload.Replay) error) error {
 	for _, l := range links {
 		rep.Link(l[0], l[1])
 	}
-	body, err := json.Marshal(rep)
-	if err != nil {
-		return fmt.Errorf("encode replay: %w", err)
+	it := item{kind: "replay", event: id, ts: rep.Finished, attrs: rep.Attrs()}
+	if len(rep.Traces) > 0 {
+		it.trace = rep.Traces[0]
 	}
-	if row == 0 {
-		return b.insertReplay(id, rep, body)
-	}
-	attrs, err := json.Marshal(rep.Attrs())
-	if err != nil {
-		return fmt.Errorf("encode attributes: %w", err)
-	}
-	_, err = b.tx.ExecContext(b.ctx, "UPDATE item SET ts = ?, attrs = ?, body = ? WHERE id = ?", rep.Finished, string(attrs), body, row)
-	return err
-}
-
-func (b *batch) insertReplay(id string, rep *payload.Replay, body []byte) error {
-	o, err := payload.ParseObject(body)
+	r, err := it.encode()
 	if err != nil {
 		return err
 	}
-	trace := ""
-	if len(rep.Traces) > 0 {
-		trace = rep.Traces[0]
+	if r.body, err = json.Marshal(rep); err != nil {
+		return fmt.Errorf("encode replay: %w", err)
 	}
-	return b.insert(item{kind: "replay", event: id, trace: trace, ts: rep.Finished, attrs: rep.Attrs(), body: o})
+	if known == 0 {
+		return b.insertRow(r)
+	}
+	_, err = b.tx.ExecContext(b.ctx, "UPDATE item SET trace_id = ?, ts = ?, attrs = ?, body = ? WHERE id = ?", r.trace, r.ts, r.attrs, r.body, known)
+	return err
 }
 
 // findReplay returns row 0 and an empty replay when there is none yet.

@@ -249,7 +249,7 @@ func (p *page) attributes(node any, attributes Object) {
 	if !ok {
 		return
 	}
-	for _, name := range []string{"name", "id", "type", "autocomplete"} {
+	for _, name := range []string{"name", "id", "type", "autocomplete", "placeholder", "aria-label"} {
 		if namesSecret(Text(attributes[name])) {
 			p.learn(int64(id))
 		}
