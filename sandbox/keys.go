@@ -65,9 +65,15 @@ func scanKey(rows *sql.Rows) (k projectKey, err error) { return k, k.scan(rows.S
 func (s *Sandbox) keyJSON(k projectKey) map[string]any {
 	return map[string]any{
 		"id": k.public, "name": k.name, "label": k.name, "public": k.public, "projectId": k.project, "isActive": k.active,
-		"dsn": payload.Object{"public": s.dsn(k.public, k.project)}, "dateCreated": stamp(k.created), "rateLimit": k.opts.RateLimit,
+		"dsn": s.keyDSN(k), "dateCreated": stamp(k.created), "rateLimit": k.opts.RateLimit,
 		"browserSdkVersion": k.opts.BrowserSDK, "dynamicSdkLoaderOptions": k.opts.Loader,
 	}
+}
+
+// keyDSN is where senders send to: SDKs, and exporters of OpenTelemetry.
+func (s *Sandbox) keyDSN(k projectKey) payload.Object {
+	otlp := s.baseURL() + "/api/" + strconv.FormatInt(k.project, 10) + "/integration/otlp/v1/"
+	return payload.Object{"public": s.dsn(k.public, k.project), "otlp_traces": otlp + "traces", "otlp_logs": otlp + "logs"}
 }
 
 func listProjectKeys(r *request) (any, error) {

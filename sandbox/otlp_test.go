@@ -37,9 +37,18 @@ func TestSDK_OpenTelemetry(t *testing.T) {
 	r.clock.pass(time.Since(noon)) // the SDK's clock is the real one
 	server := httptest.NewServer(r.sb)
 	defer server.Close()
-	path, key := r.dsn("acme-outdoors", "checkout-api")
-	exporter, err := otlptracehttp.New(t.Context(), otlptracehttp.WithEndpointURL(server.URL+path+"/integration/otlp/v1/traces"),
-		otlptracehttp.WithHeaders(map[string]string{"x-sentry-auth": "sentry sentry_key=" + key}), otlptracehttp.WithCompression(otlptracehttp.GzipCompression))
+	if err := r.sb.SetBaseURL(server.URL); err != nil {
+		t.Fatal(err)
+	}
+	var keys []struct {
+		DSN struct {
+			Traces string `json:"otlp_traces"`
+		}
+	}
+	r.get("/projects/acme-outdoors/checkout-api/keys/", &keys)
+	_, key := r.dsn("acme-outdoors", "checkout-api")
+	exporter, err := otlptracehttp.New(t.Context(), otlptracehttp.WithEndpointURL(keys[0].DSN.Traces), otlptracehttp.WithHeaders(map[string]string{"x-sentry-auth": "sentry sentry_key=" + key}),
+		otlptracehttp.WithCompression(otlptracehttp.GzipCompression))
 	if err != nil {
 		t.Fatal(err)
 	}
