@@ -26,8 +26,8 @@
 // arrive. An issue goes with its last event. Its count does not go down before.
 // Check-ins, user reports, attachments and recordings of replays go in the same
 // way, a monitor with its last check-in, and so do counts of sessions and the
-// releases that nothing is heard of any more. Of attachments, and of recordings,
-// a project never keeps more than 100 MiB.
+// releases that nothing is heard of any more. Of attachments, of recordings, and
+// of profiles, a project never keeps more than 100 MiB.
 //
 // A job that fails, that does not begin in time or does not end in time, as its
 // check-ins and its schedule tell, makes an issue of category cron, one for each
