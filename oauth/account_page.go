@@ -45,9 +45,9 @@ type accountPage struct {
 type grantLine struct {
 	Page                   *accountPage
 	ID, UserID, UserName   string
-	Client, Reach          string
+	Client, Home, Reach    string // Home: as on the consent page
 	Skills                 []string
-	Created, Used, Expires string
+	Created, Used, Expires string // Used: empty if it was not
 	Personal               bool
 }
 
@@ -107,8 +107,8 @@ func (s *Server) pageMark(ctx context.Context, id string) (*Grant, error) {
 
 func (s *Server) grantLine(p *accountPage, g ListedGrant) grantLine {
 	line := grantLine{
-		Page: p, ID: g.ID, UserID: g.User, UserName: g.UserName, Client: g.ClientName, Reach: s.reach(g.Resource),
-		Created: day(g.Created), Used: "never", Expires: day(g.Expires), Personal: g.ClientID == PersonalClient,
+		Page: p, ID: g.ID, UserID: g.User, UserName: g.UserName, Client: g.ClientName, Home: s.home(g.ClientID), Reach: s.reach(g.Resource),
+		Created: day(g.Created), Expires: day(g.Expires), Personal: g.ClientID == PersonalClient,
 	}
 	if line.Client == "" {
 		line.Client = namelessClient

@@ -92,7 +92,7 @@ func TestServer_account(t *testing.T) {
 	page = view(w, browser, "/account")
 	for _, want := range []string{
 		"Ann", "Editor", "organization acme", "project web of acme", "Inspect · Triage",
-		"Allowed 2001-02-03, last used never", "last used 2001-02-03 12:30 UTC", "sign-in", "127.0.0.1",
+		"Allowed 2001-02-03, not used yet", "last used 2001-02-03 12:30 UTC", "sign-in", "127.0.0.1",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)

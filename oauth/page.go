@@ -108,14 +108,21 @@ func (s *Server) consentPage(pending authorization, token, problem string) conse
 	} else {
 		p.Destination, p.Local = destination(pending.RedirectURI)
 	}
-	if home, err := url.Parse(pending.Client.ID); err == nil && s.describes(pending.Client.ID) {
-		p.Home = home.Host
-	}
+	p.Home = s.home(pending.Client.ID)
 	if p.Client == "" {
 		p.Client = namelessClient
 	}
 	p.Skills = s.skillChoices(pending.Asked, problem == "")
 	return p
+}
+
+// home is the host whose document describes a client; empty: it registered.
+func (s *Server) home(clientID string) string {
+	home, err := url.Parse(clientID)
+	if err != nil || !s.describes(clientID) {
+		return ""
+	}
+	return home.Host
 }
 
 const namelessClient = "An app without a name"
