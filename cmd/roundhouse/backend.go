@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -32,6 +31,7 @@ type backend struct {
 	clientID string
 	secret   string
 	sandbox  *sandbox.Sandbox // nil for a real one
+	fresh    bool             // the sandbox was made just now
 
 	revokeURL string // where tokens are revoked; empty: nowhere
 }
@@ -80,12 +80,14 @@ func (c *config) revokeURL() string {
 }
 
 // openSandbox opens the sandbox in dir, to be reached by browsers at baseURL.
-func openSandbox(ctx context.Context, dir, baseURL string, logger *slog.Logger) (*backend, error) {
-	sb, err := sandbox.New(ctx, sandbox.Options{
-		Path:    filepath.Join(dir, "sandbox.db"),
-		BaseURL: baseURL,
-		Logger:  logger.With("part", "sandbox"),
-	})
+func openSandbox(ctx context.Context, cfg *config, dir, baseURL string, logger *slog.Logger) (*backend, error) {
+	o, err := cfg.sandboxOptions(dir)
+	if err != nil {
+		return nil, err
+	}
+	o.BaseURL, o.Logger = baseURL, logger.With("part", "sandbox")
+	fresh := isNew(o.Path)
+	sb, err := sandbox.New(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +100,7 @@ func openSandbox(ctx context.Context, dir, baseURL string, logger *slog.Logger) 
 		name:    "the embedded sandbox",
 		http:    &http.Client{Transport: inProcess{http.StripPrefix(u.Path, sb)}, Timeout: 30 * time.Second},
 		sandbox: sb,
+		fresh:   fresh,
 	}, nil
 }
 

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 )
 
 // banner tells a person what runs here and what to do with it.
-func (p *program) banner(w io.Writer) {
+func (p *program) banner(ctx context.Context, w io.Writer) error {
 	mcp := p.publicURL + "/mcp"
 	line := func(label, text string, args ...any) {
 		fmt.Fprintf(w, "  %-12s %s\n", label, fmt.Sprintf(text, args...))
@@ -16,7 +17,6 @@ func (p *program) banner(w io.Writer) {
 	if p.backend.sandbox != nil {
 		org, project = sampleOrg, sampleProject
 		line("Sentry", "the embedded sandbox: made-up data, nothing leaves this machine")
-		line("", "sign in as any of its users; there is no password")
 	} else {
 		line("Sentry", "%s", p.backend.url)
 	}
@@ -30,8 +30,14 @@ func (p *program) banner(w io.Writer) {
 			line([]string{"Ask", "", ""}[i], "%s", question)
 		}
 	}
+	if p.backend.sandbox != nil {
+		if err := welcome(ctx, w, p.backend.sandbox, p.backend.fresh); err != nil {
+			return err
+		}
+	}
 	line("Stop", "Ctrl-C")
 	fmt.Fprintln(w)
+	return nil
 }
 
 // What the sandbox holds from its first start.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"roundhouse/constraint"
+	"roundhouse/sandbox"
 	"roundhouse/tools"
 )
 
@@ -38,6 +39,8 @@ func checkServe(c *config) error {
 	switch {
 	case c.SentryURL != "" && (c.SentryClientID == "" || c.SentryClientSecret == ""):
 		return errors.New("--sentry-url needs --sentry-client-id and --sentry-client-secret, of an OAuth application registered there")
+	case c.SentryURL != "" && (c.Empty || c.Scale != ""):
+		return errors.New("--empty and --scale are for the sandbox, not for --sentry-url")
 	case c.SentryURL == "" && (c.SentryClientID != "" || c.SentryClientSecret != ""):
 		return errors.New("--sentry-client-id and --sentry-client-secret need --sentry-url")
 	case c.MaxContexts < 1:
@@ -54,6 +57,9 @@ func checkServe(c *config) error {
 		return err
 	}
 	if err := c.checkRevokeURL(); err != nil {
+		return err
+	}
+	if err := c.checkScale(); err != nil {
 		return err
 	}
 	return checkSentryURL(c.SentryURL)
@@ -142,6 +148,26 @@ func checkSandboxServe(c *config) error {
 	}
 	if c.Age != "current" && c.Age != "old" {
 		return fmt.Errorf("--age %q is neither current nor old", c.Age)
+	}
+	return c.checkScale()
+}
+
+func (c *config) checkScale() error {
+	if c.Scale == "" {
+		return nil
+	}
+	if _, err := sandbox.ParseScale(c.Scale); err != nil {
+		return fmt.Errorf("--scale %s: %w", c.Scale, err)
+	}
+	return nil
+}
+
+func checkSandboxDSN(c *config) error {
+	if c.SDK != "" && !slices.Contains(sandbox.SDKs, c.SDK) {
+		return fmt.Errorf("--sdk %q is not one of %s", c.SDK, strings.Join(sandbox.SDKs, ", "))
+	}
+	if org, project, ok := strings.Cut(c.Operand, "/"); c.Operand != "" && (!ok || constraint.Check(org, project) != nil) {
+		return fmt.Errorf("%q is not of the form organization/project", c.Operand)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 // nothing else is asked for.
 type command struct {
 	name     string
+	operand  string // how help writes what is not a flag; "": there is nothing else
 	summary  string // one line
 	help     string // what --help says above the flags
 	settings []string
@@ -47,7 +48,8 @@ and give the client's secret in ROUNDHOUSE_SENTRY_CLIENT_SECRET.
 Several nodes can share one PostgreSQL, given in ROUNDHOUSE_STORE. Each needs a
 copy of the same roundhouse.key in its data directory.`,
 			settings: join(shared, sentrySettings, []string{"addr", "public-url", "store", "trusted-proxies", "client-documents", "sentry-client-id", "sentry-client-secret",
-				"sentry-revoke-url", "sentry-bearer", "admin-emails", "admin-roles", "allowed-origins", "idle", "max-contexts", "drain"}),
+				"sentry-revoke-url", "sentry-bearer", "admin-emails", "admin-roles", "allowed-origins", "idle", "max-contexts", "drain",
+				"empty", "scale"}),
 			check: checkServe,
 			run:   serve,
 		},
@@ -127,7 +129,7 @@ only is left from a rotation that did not end: run keys rotate again.`,
 			summary: "serve the sandbox alone, as a Sentry of its own",
 			help: `Serves the Sentry-compatible sandbox without Roundhouse in front. Whoever reaches
 it can sign in as anybody, so it listens on loopback addresses only.`,
-			settings: join(shared, []string{"addr", "age", "faults", "control"}),
+			settings: join(shared, []string{"addr", "empty", "scale", "age", "faults", "control"}),
 			check:    checkSandboxServe,
 			run:      sandboxServe,
 		},
@@ -144,8 +146,28 @@ prints both in the form of environment variables. The secret is not kept.`,
 			name:     "sandbox token",
 			summary:  "make a user token in the sandbox and print it",
 			help:     "Makes a token with which the sandbox's API can be called as one of its users. The\ntoken is not kept.",
-			settings: join(shared, []string{"sandbox-user", "skills"}),
+			settings: join(shared, []string{"sandbox-user", "skills", "scopes"}),
 			run:      sandboxToken,
+		},
+		{
+			name:    "sandbox dsn",
+			operand: "[ORG/PROJECT]",
+			summary: "print where SDKs send to",
+			help: `Prints the DSN of a project, or of every project with its name before it.
+
+  roundhouse sandbox dsn acme-outdoors/my-app
+  roundhouse sandbox dsn --sdk python     for my-app, with three lines to run`,
+			settings: join(shared, []string{"sdk", "sandbox-url"}),
+			check:    checkSandboxDSN,
+			run:      sandboxDSN,
+		},
+		{
+			name:    "sandbox reset",
+			summary: "delete the sandbox; the next start makes a new one",
+			help: `Says what the sandbox holds, asks, and deletes it. It touches nothing but the
+sandbox, and not that while a server has it open.`,
+			settings: join(shared, []string{"yes"}),
+			run:      sandboxReset,
 		},
 		{
 			name:    "version",

@@ -18,6 +18,9 @@ var errHelpShown = errors.New("help was shown")
 // before the file, that before the defaults.
 func parse(c *command, args []string, getenv func(string) string, stdout io.Writer) (*config, error) {
 	cfg, fs := newFlags(c)
+	if c.operand != "" && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		cfg.Operand, args = args[0], args[1:]
+	}
 	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
 		if err := printHelp(stdout, c); err != nil {
 			return nil, err
@@ -26,7 +29,9 @@ func parse(c *command, args []string, getenv func(string) string, stdout io.Writ
 	} else if err != nil {
 		return nil, usageError{err}
 	}
-	if fs.NArg() > 0 {
+	if c.operand != "" && cfg.Operand == "" && fs.NArg() == 1 {
+		cfg.Operand = fs.Arg(0)
+	} else if fs.NArg() > 0 {
 		return nil, usageError{fmt.Errorf("unexpected argument %q; roundhouse %s --help lists the flags", fs.Arg(0), c.name)}
 	}
 	given := sources{}
@@ -136,7 +141,7 @@ func fromFile(fs *flag.FlagSet, given sources, path string) error {
 }
 
 func printHelp(w io.Writer, c *command) error {
-	if _, err := fmt.Fprintf(w, "Usage: roundhouse %s [flags]\n\n%s\n", c.name, c.help); err != nil || len(c.settings) == 0 {
+	if _, err := fmt.Fprintf(w, "Usage: roundhouse %s [flags]\n\n%s\n", strings.TrimSpace(c.name+" "+c.operand), c.help); err != nil || len(c.settings) == 0 {
 		return err
 	}
 	fmt.Fprint(w, "\nFlags, each also as environment variable ROUNDHOUSE_NAME and as a line of the file:\n")

@@ -80,6 +80,16 @@ func TestRun_Refused(t *testing.T) {
 		{args: "stdio --sandbox-user nobody@example.test", code: 1, says: "nobody@example.test"},
 		{args: "sandbox serve --addr :9000", code: 2, says: "anybody"},
 		{args: "sandbox serve --age ancient", code: 2, says: "--age"},
+		{args: "sandbox serve --scale users=lots", code: 2, says: "--scale"},
+		{args: "--scale orgs=5", code: 2, says: "users=1"},
+		{args: "--empty --sentry-url https://sentry.example.com --sentry-client-id a --sentry-client-secret b", code: 2, says: "--empty"},
+		{args: "sandbox dsn storefront", code: 2, says: "organization/project"},
+		{args: "sandbox dsn acme-outdoors/none", code: 1, says: "acme-outdoors/none"},
+		{args: "sandbox dsn a/b c/d", code: 2, says: "c/d"},
+		{args: "sandbox dsn --sdk cobol", code: 2, says: "python"},
+		{args: "sandbox dsn --sandbox-url nowhere", code: 2, says: "--sandbox-url"},
+		{args: "sandbox token --scopes org:everything", code: 1, says: "org:everything"},
+		{args: "sandbox reset now", code: 2, says: "now"},
 		{args: "sandbox serve --addr 127.0.0.1:0 --faults " + file, code: 2, says: "--faults"},
 		{args: "sandbox serve --addr 127.0.0.1:0 --faults " + file + ".none", code: 2, says: "--faults"},
 		{args: "--control", code: 2, says: "-control"},
@@ -131,7 +141,7 @@ func TestParse_Precedence(t *testing.T) {
 func TestHelp(t *testing.T) {
 	for args, usage := range map[string]string{
 		"--help": "serve", "help": "serve", "serve --help": "serve", "stdio -h": "stdio", "help stdio": "stdio",
-		"sandbox": "sandbox serve", "sandbox --help": "sandbox serve", "sandbox app --help": "sandbox app",
+		"sandbox": "sandbox serve", "sandbox --help": "sandbox serve", "sandbox app --help": "sandbox app", "sandbox dsn --help": "sandbox dsn [ORG/PROJECT]",
 	} {
 		var out strings.Builder
 		if err := run(t.Context(), strings.Fields(args), func(string) string { return "" }, nil, &out, io.Discard); err != nil {

@@ -18,11 +18,33 @@ func openSandboxFile(ctx context.Context, cfg *config, s streams) (*sandbox.Sand
 	if err != nil {
 		return nil, err
 	}
-	o := sandbox.Options{Path: filepath.Join(dir, "sandbox.db"), Logger: cfg.logger(s.err), Control: cfg.Control}
-	if cfg.Age == "old" {
+	o, err := cfg.sandboxOptions(dir)
+	if err != nil {
+		return nil, err
+	}
+	o.Logger = cfg.logger(s.err)
+	return sandbox.New(ctx, o)
+}
+
+// sandboxFile is where the sandbox is within the data directory.
+const sandboxFile = "sandbox.db"
+
+// sandboxOptions are those that settings tell; a command fills only its own.
+func (c *config) sandboxOptions(dir string) (o sandbox.Options, err error) {
+	o = sandbox.Options{Path: filepath.Join(dir, sandboxFile), Control: c.Control, Empty: c.Empty}
+	if c.Age == "old" {
 		o.Age = sandbox.Old
 	}
-	return sandbox.New(ctx, o)
+	if c.Scale != "" {
+		o.Scale, err = sandbox.ParseScale(c.Scale)
+	}
+	return o, err
+}
+
+// isNew tells whether there is no database yet.
+func isNew(path string) bool {
+	info, err := os.Stat(path)
+	return err != nil || info.Size() == 0
 }
 
 // setFaults makes go wrong what the file says.
@@ -53,6 +75,7 @@ func sandboxServe(ctx context.Context, cfg *config, s streams) (err error) {
 		return err
 	}
 	defer ln.Close()
+	fresh := isNew(filepath.Join(cfg.Data, sandboxFile))
 	sb, err := openSandboxFile(ctx, cfg, s)
 	if err != nil {
 		return err
@@ -71,9 +94,11 @@ The sandbox, alone: a Sentry-compatible server with made-up data.
   URL          %[1]s
   Roundhouse   roundhouse sandbox app --data %[2]s    prints a client id and secret; export them, then
                roundhouse --sentry-url %[1]s --data ANOTHER_DIRECTORY
-  Stop         Ctrl-C
-
 `, url, cfg.Data)
+	if err := welcome(ctx, s.err, sb, fresh); err != nil {
+		return err
+	}
+	fmt.Fprint(s.err, "  Stop         Ctrl-C\n\n")
 	srv := newHTTPServer(sb, cfg.logger(s.err))
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }() // ends with srv.Shutdown
@@ -106,12 +131,16 @@ func sandboxToken(ctx context.Context, cfg *config, s streams) (err error) {
 	if err != nil {
 		return usageError{err}
 	}
+	scopes := scopesOf(skills)
+	if asked := splitList(cfg.Scopes); len(asked) > 0 {
+		scopes = asked
+	}
 	sb, err := openSandboxFile(ctx, cfg, s)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, sb.Close()) }()
-	token, err := sb.CreateToken(ctx, cfg.SandboxUser, scopesOf(skills))
+	token, err := sb.CreateToken(ctx, cfg.SandboxUser, scopes)
 	if err != nil {
 		return err
 	}

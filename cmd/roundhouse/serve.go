@@ -32,7 +32,9 @@ func serve(ctx context.Context, cfg *config, s streams) error {
 	if err != nil {
 		return err
 	}
-	p.banner(s.err)
+	if err := p.banner(ctx, s.err); err != nil {
+		return errors.Join(err, p.close())
+	}
 
 	srv := newHTTPServer(p.handler, logger)
 	ended := make(chan error, 1)

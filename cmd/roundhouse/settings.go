@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"roundhouse/sandbox"
 	"roundhouse/tools"
 )
 
@@ -48,6 +49,13 @@ type config struct {
 	Age         string
 	Faults      string
 	Control     bool
+	Operand     string // what is not a flag
+	Empty       bool
+	Scale       string
+	Yes         bool
+	SDK         string
+	SandboxURL  string
+	Scopes      string
 	TokenName   string
 	Expires     string
 	User        string
@@ -162,5 +170,23 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"control": func(fs *flag.FlagSet, c *config) {
 		fs.BoolVar(&c.Control, "control", false, "let programs on this machine change that, at /_sandbox/faults/ and without a token")
+	},
+	"empty": func(fs *flag.FlagSet, c *config) {
+		fs.BoolVar(&c.Empty, "empty", false, "a new sandbox begins without its story: people, projects and keys, and no telemetry")
+	},
+	"scale": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Scale, "scale", "", "how `much` the sandbox holds beside its story, such as users=1000,orgs=100,projects=1000,issues=10000; the same each time")
+	},
+	"yes": func(fs *flag.FlagSet, c *config) {
+		fs.BoolVar(&c.Yes, "yes", false, "do not ask")
+	},
+	"sdk": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.SDK, "sdk", "", "print three lines that send a first error with this `SDK`: "+strings.Join(sandbox.SDKs, ", "))
+	},
+	"sandbox-url": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.SandboxURL, "sandbox-url", "http://"+defaultAddr+sandboxPath, "`URL` at which programs reach the sandbox; the default is where roundhouse serves it")
+	},
+	"scopes": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Scopes, "scopes", "", "comma-separated Sentry `scopes`, such as org:read,event:write, in place of what the skills need")
 	},
 }

@@ -71,7 +71,7 @@ func localBackend(ctx context.Context, cfg *config, skills []tools.Skill, logger
 		return nil, sentry.Token{}, err
 	}
 	// Links lead to where the serve command mounts the same sandbox.
-	b, err := openSandbox(ctx, dir, "http://"+defaultAddr+sandboxPath, logger)
+	b, err := openSandbox(ctx, cfg, dir, "http://"+defaultAddr+sandboxPath, logger)
 	if err != nil {
 		return nil, sentry.Token{}, err
 	}

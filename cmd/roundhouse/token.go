@@ -92,7 +92,7 @@ func openTokenBackend(ctx context.Context, cfg *config, dir, publicURL string, l
 	if cfg.SentryURL != "" {
 		b, err = openSentry(cfg)
 	} else {
-		b, err = openSandbox(ctx, dir, publicURL+sandboxPath, logger)
+		b, err = openSandbox(ctx, cfg, dir, publicURL+sandboxPath, logger)
 	}
 	if err == nil {
 		b.clientID, b.secret = "none", "none"

@@ -85,7 +85,7 @@ func openBackend(ctx context.Context, cfg *config, dir, publicURL string, logger
 	if cfg.SentryURL != "" {
 		return openSentry(cfg)
 	}
-	b, err := openSandbox(ctx, dir, publicURL+sandboxPath, logger)
+	b, err := openSandbox(ctx, cfg, dir, publicURL+sandboxPath, logger)
 	if err != nil {
 		return nil, err
 	}
