@@ -1,9 +1,15 @@
 package sandbox
 
 import (
+	"bytes"
+	"database/sql"
+	"errors"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -105,4 +111,99 @@ func (r *runner) rowsByNumber() map[int]int {
 		r.Fatal(err)
 	}
 	return out
+}
+
+// TestKill_NewerFile: what a newer release left behind when it was killed is
+// refused, and nothing of it is moved, the write-ahead log included.
+func TestKill_NewerFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	p := startProcess(t, path)
+	if got, _ := p.sendUntilKilled(0, 2, 20); len(got) < 20 {
+		t.Fatalf("%d acknowledged", len(got))
+	}
+	setVersion(t, path)
+	before, log := readFile(t, path), readFile(t, path+"-wal")
+	if len(log) == 0 {
+		t.Fatal("nothing is in the log")
+	}
+	sb, err := New(t.Context(), Options{Path: path})
+	if err == nil {
+		sb.Close()
+		t.Fatal("opened")
+	}
+	if !strings.Contains(err.Error(), "newer release") {
+		t.Errorf("error %v", err)
+	}
+	if !bytes.Equal(before, readFile(t, path)) || !bytes.Equal(log, readFile(t, path+"-wal")) {
+		t.Error("the file or its log was changed")
+	}
+}
+
+// setVersion raises the schema of a file in its log, as a release of tomorrow
+// that is killed would leave it.
+func setVersion(t *testing.T, path string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", dataSource(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(t.Context(), "PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 99"); err != nil {
+		t.Fatal(err)
+	}
+	// Closing would empty the log; the copies stay.
+	for _, end := range []string{"", "-wal"} {
+		writeFile(t, path+".copy"+end, readFile(t, path+end))
+	}
+	if err := errors.Join(conn.Close(), db.Close(), os.Rename(path+".copy", path), os.Rename(path+".copy-wal", path+"-wal")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestIngest_CannotStore: when nothing can be written, nothing is acknowledged,
+// senders hear why, and it goes on when it can.
+func TestIngest_CannotStore(t *testing.T) {
+	r := start(t, Options{Path: filepath.Join(t.TempDir(), "sandbox.db"), Empty: true}).as(mara, reading...)
+	path, key := r.dsn("acme-outdoors", "storefront")
+	post := func(n int) *httptest.ResponseRecorder {
+		return r.send(httptest.NewRequest("POST", path+"/envelope/?sentry_key="+key, strings.NewReader(sent(n, noon))))
+	}
+	for _, tt := range []struct{ broken, mend, detail string }{
+		{"PRAGMA max_page_count = 1", "PRAGMA max_page_count = 4294967294", "its disk is full"},
+		{"PRAGMA query_only = 1", "PRAGMA query_only = 0", "cannot be written"},
+	} {
+		items := r.rows("item")
+		if _, err := r.sb.writer.Exec(tt.broken); err != nil {
+			t.Fatal(err)
+		}
+		accepted, n := 0, 0
+		for ; n < 60; n++ { // a full file has room in its last pages
+			w := post(n + 100*items)
+			if w.Code == http.StatusOK {
+				accepted += [3]int{1, 12, 10}[(n+100*items)%3]
+			} else if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), tt.detail) {
+				t.Fatalf("%s: %d %s", tt.broken, w.Code, w.Body)
+			} else {
+				break
+			}
+		}
+		if n == 60 {
+			t.Errorf("%s: all was acknowledged", tt.broken)
+		}
+		if got := r.rows("item") - items; got != accepted {
+			t.Errorf("%s: %d rows are there, %d were acknowledged", tt.broken, got, accepted)
+		}
+		if _, err := r.sb.writer.Exec(tt.mend); err != nil {
+			t.Fatal(err)
+		}
+		if w := post(9_999_999); w.Code != http.StatusOK {
+			t.Errorf("after %s: %d %s", tt.broken, w.Code, w.Body)
+		}
+	}
 }

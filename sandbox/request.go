@@ -122,6 +122,10 @@ func (s *Sandbox) explain(r *http.Request, err error) (int, any) {
 	if errors.As(err, &tooLarge) {
 		return http.StatusRequestEntityTooLarge, map[string]string{"detail": fmt.Sprintf("The request body is larger than %d bytes.", tooLarge.Limit)}
 	}
+	if ae := cannotStore(err); ae != nil {
+		s.log.Error("sandbox database", slog.Any("error", err))
+		return ae.Status, ae.Body
+	}
 	id := rand.Text()
 	if !errors.Is(err, context.Canceled) {
 		s.log.Error("sandbox request", slog.String("error_id", id), slog.String("route", r.Pattern), slog.Any("error", err))

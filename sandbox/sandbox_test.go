@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -252,6 +253,25 @@ func TestNew_Refuses(t *testing.T) {
 		{"OtherApplication", "not a sandbox database", makeDB("PRAGMA application_id = 7")},
 		{"NotADatabase", "not a database", func(t *testing.T, path string) {
 			writeFile(t, path, []byte(strings.Repeat("no database at all\n", 200)))
+		}},
+		{"Truncated", "damaged", func(t *testing.T, path string) {
+			makeDB("PRAGMA wal_checkpoint(TRUNCATE)")(t, path)
+			raw := readFile(t, path)
+			writeFile(t, path, raw[:len(raw)/2+100])
+		}},
+		{"HeaderOfBits", "damaged", func(t *testing.T, path string) {
+			makeDB("PRAGMA wal_checkpoint(TRUNCATE)")(t, path)
+			raw := readFile(t, path)
+			for i := range 32 {
+				raw[i] ^= 0x10
+			}
+			writeFile(t, path, raw)
+		}},
+		{"BytesInTheMiddle", "damaged", func(t *testing.T, path string) {
+			makeDB("PRAGMA wal_checkpoint(TRUNCATE)")(t, path)
+			raw := readFile(t, path)
+			rand.Read(raw[len(raw)/2 : len(raw)/2+20_000])
+			writeFile(t, path, raw)
 		}},
 		{"Damaged", "", func(t *testing.T, path string) {
 			makeDB("PRAGMA wal_checkpoint(TRUNCATE)")(t, path)

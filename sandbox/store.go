@@ -134,7 +134,7 @@ func dataSource(path string) string {
 }
 
 func (s *Sandbox) prepare(ctx context.Context, o Options) error {
-	if err := s.checkFile(ctx); err != nil {
+	if err := checkFile(ctx, o.Path); err != nil {
 		return err
 	}
 	if o.Path != "" {
@@ -170,33 +170,6 @@ func (s *Sandbox) prepare(ctx context.Context, o Options) error {
 		}
 		return nil
 	})
-}
-
-// checkFile only reads: a file that is refused is left as it is.
-func (s *Sandbox) checkFile(ctx context.Context) error {
-	var app, tables, version int
-	var state string
-	for pragma, dest := range map[string]any{
-		"SELECT count(*) FROM sqlite_schema": &tables,
-		"PRAGMA application_id":              &app,
-		"PRAGMA user_version":                &version,
-		"PRAGMA quick_check(1)":              &state,
-	} {
-		if err := s.writer.QueryRowContext(ctx, pragma).Scan(dest); err != nil {
-			return err
-		}
-	}
-	switch {
-	case tables == 0 && app == 0:
-		return nil
-	case app != applicationID:
-		return errors.New("it is not a sandbox database; it was left as it is")
-	case version > schemaVersion:
-		return fmt.Errorf("it was written by a newer release (schema %d, this one knows %d); use that release or another file", version, schemaVersion)
-	case state != "ok":
-		return fmt.Errorf("it is damaged (%s); move it away to start anew", state)
-	}
-	return nil
 }
 
 // migrate makes the tables and accounts of a new database, or brings an older
