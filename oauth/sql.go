@@ -24,6 +24,7 @@ type SQLStore struct {
 	read  *sql.DB   // may be write
 	token *sql.Stmt // runs on every request to a resource, so it is compiled once
 
+	group *groupCommit   // nil: every change has a transaction of its own
 	begin *sql.TxOptions // nil: the driver's default
 
 	// lock, unless nil, keeps other transactions that name the same thing
@@ -110,8 +111,11 @@ func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
 }
 
 // change runs f in a transaction. It may run it more than once, each time with
-// nothing of the time before.
-func (s *SQLStore) change(ctx context.Context, op string, f func(*sql.Tx) error) error {
+// nothing of the time before. In f, only the ctx that f is given may be used.
+func (s *SQLStore) change(ctx context.Context, op string, f func(context.Context, *sql.Tx) error) error {
+	if s.group != nil {
+		return wrap(op, s.group.run(ctx, f))
+	}
 	const attempts = 5
 	var err error
 	for range attempts {
@@ -122,13 +126,13 @@ func (s *SQLStore) change(ctx context.Context, op string, f func(*sql.Tx) error)
 	return wrap(op, err)
 }
 
-func (s *SQLStore) changeOnce(ctx context.Context, f func(*sql.Tx) error) error {
+func (s *SQLStore) changeOnce(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
 	tx, err := s.write.BeginTx(ctx, s.begin)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // after Commit, nothing
-	if err := f(tx); err != nil {
+	if err := f(ctx, tx); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -42,7 +42,7 @@ func (s *SQLStore) Grants(ctx context.Context, q GrantQuery) ([]ListedGrant, err
 }
 
 func (s *SQLStore) PutUses(ctx context.Context, uses []Use) error {
-	return s.change(ctx, "put uses", func(tx *sql.Tx) error {
+	return s.change(ctx, "put uses", func(ctx context.Context, tx *sql.Tx) error {
 		for _, use := range uses {
 			if _, err := tx.ExecContext(ctx, `INSERT INTO grant_uses (grant_id, used_at)
 				SELECT id, CAST(? AS BIGINT) FROM grants WHERE id = ?
@@ -56,7 +56,7 @@ func (s *SQLStore) PutUses(ctx context.Context, uses []Use) error {
 }
 
 func (s *SQLStore) PutSession(ctx context.Context, session Session) error {
-	return s.change(ctx, "put session", func(tx *sql.Tx) error {
+	return s.change(ctx, "put session", func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.hold(ctx, tx, "user "+session.User, true); err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (s *SQLStore) Session(ctx context.Context, key Hash) (Session, error) {
 }
 
 func (s *SQLStore) EndSession(ctx context.Context, key Hash) error {
-	return s.change(ctx, "end session", func(tx *sql.Tx) error {
+	return s.change(ctx, "end session", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE hash = ?`, key[:])
 		return err
 	})
@@ -102,7 +102,7 @@ func (s *SQLStore) Canary(ctx context.Context) ([]byte, error) {
 }
 
 func (s *SQLStore) SwapCanary(ctx context.Context, old, next []byte) error {
-	return s.change(ctx, "swap canary", func(tx *sql.Tx) error {
+	return s.change(ctx, "swap canary", func(ctx context.Context, tx *sql.Tx) error {
 		query, args := `INSERT INTO canary (id, sealed) VALUES (1, ?) ON CONFLICT (id) DO NOTHING`, []any{next}
 		if old != nil {
 			query, args = `UPDATE canary SET sealed = ? WHERE id = 1 AND sealed = ?`, []any{next, old}

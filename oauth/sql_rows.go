@@ -17,12 +17,16 @@ const purgeBatch = 1000
 // at each put would slow down every other writer.
 const trimEvery = 256
 
+// clientStep is how far a client's end is put off at least: many users can have
+// one client, and each would wait for the others to write that row.
+const clientStep = time.Minute
+
 func (s *SQLStore) PutClient(ctx context.Context, c Client) error {
 	uris, err := json.Marshal(c.RedirectURIs)
 	if err != nil {
 		return fmt.Errorf("put client: %w", err)
 	}
-	return s.change(ctx, "put client", func(tx *sql.Tx) error {
+	return s.change(ctx, "put client", func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO clients VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE excluded.expires_at > clients.expires_at`,
 			c.ID, c.Name, string(uris), c.AuthMethod, c.Secret[:], millis(c.Created), millis(c.Expires)); err != nil {
@@ -60,7 +64,7 @@ func (s *SQLStore) Client(ctx context.Context, id string) (Client, error) {
 }
 
 func (s *SQLStore) PutTicket(ctx context.Context, t Ticket) error {
-	return s.change(ctx, "put ticket", func(tx *sql.Tx) error {
+	return s.change(ctx, "put ticket", func(ctx context.Context, tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO tickets (key, kind, data, created_at, expires_at) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (key) DO NOTHING`, t.Key[:], t.Kind, t.Data, millis(t.Created), millis(t.Expires))
 		if err != nil {
@@ -100,7 +104,7 @@ func (s *SQLStore) Ticket(ctx context.Context, key Hash, now time.Time) (Ticket,
 func (s *SQLStore) TakeTicket(ctx context.Context, key Hash, now time.Time) (Ticket, error) {
 	var t Ticket
 	var taken bool
-	err := s.change(ctx, "take ticket", func(tx *sql.Tx) error {
+	err := s.change(ctx, "take ticket", func(ctx context.Context, tx *sql.Tx) error {
 		// One statement decides: of two that race, the second sees taken = 1.
 		res, err := tx.ExecContext(ctx, `UPDATE tickets SET taken = 1 WHERE key = ? AND taken = 0 AND expires_at > ?`,
 			key[:], millis(now))
@@ -141,7 +145,7 @@ const grantColumns = `grants.id, user_id, user_name, client_id, client_name, gra
 	upstream, upstream_expires_at, upstream_lease, upstream_generation`
 
 func (s *SQLStore) PutGrant(ctx context.Context, g StoredGrant) error {
-	return s.change(ctx, "put grant", func(tx *sql.Tx) error {
+	return s.change(ctx, "put grant", func(ctx context.Context, tx *sql.Tx) error {
 		// Nobody drops its client meanwhile, and its user's other grants are
 		// counted by one node at a time.
 		if err := s.hold(ctx, tx, lockClients, false); err != nil {
@@ -215,7 +219,7 @@ func (r *grantRow) grant() StoredGrant {
 }
 
 func (s *SQLStore) Issue(ctx context.Context, i Issuance) error {
-	return s.change(ctx, "issue tokens", func(tx *sql.Tx) error {
+	return s.change(ctx, "issue tokens", func(ctx context.Context, tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE grants SET expires_at = ?, refresh_hash = ?,
 			rotated_at = CASE WHEN ? THEN rotated_at ELSE ? END
 			WHERE id = ? AND refresh_hash = ?`,
@@ -225,7 +229,7 @@ func (s *SQLStore) Issue(ctx context.Context, i Issuance) error {
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE clients SET expires_at = ?
 			WHERE id = (SELECT client_id FROM grants WHERE id = ?) AND expires_at < ?`,
-			millis(i.ClientExpires), i.Access.Grant, millis(i.ClientExpires)); err != nil {
+			millis(i.ClientExpires), i.Access.Grant, millis(i.ClientExpires.Add(-clientStep))); err != nil {
 			return err
 		}
 		return insertAccess(ctx, tx, i.Access)
@@ -261,7 +265,7 @@ func (s *SQLStore) Token(ctx context.Context, access Hash) (AccessToken, StoredG
 }
 
 func (s *SQLStore) SwapUpstream(ctx context.Context, grant string, generation int64, next Upstream) error {
-	return s.change(ctx, "swap upstream credential", func(tx *sql.Tx) error {
+	return s.change(ctx, "swap upstream credential", func(ctx context.Context, tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE grants SET upstream = ?, upstream_expires_at = ?, upstream_lease = ?,
 			upstream_generation = upstream_generation + 1 WHERE id = ? AND upstream_generation = ?`,
 			next.Sealed, millis(next.Expires), millis(next.Lease), grant, generation)
@@ -285,7 +289,7 @@ func decided(ctx context.Context, tx *sql.Tx, res sql.Result, err error, grant s
 }
 
 func (s *SQLStore) Revoke(ctx context.Context, grant string) error {
-	return s.change(ctx, "revoke grant", func(tx *sql.Tx) error {
+	return s.change(ctx, "revoke grant", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM grants WHERE id = ?`, grant) // and its tokens, by the foreign key
 		return err
 	})
@@ -293,7 +297,7 @@ func (s *SQLStore) Revoke(ctx context.Context, grant string) error {
 
 func (s *SQLStore) Purge(ctx context.Context, now time.Time) (int, error) {
 	var total int64
-	err := s.change(ctx, "purge", func(tx *sql.Tx) error {
+	err := s.change(ctx, "purge", func(ctx context.Context, tx *sql.Tx) error {
 		total = 0
 		// The order in which Issue and Revoke touch the tables: another would
 		// have the server end one of two that wait for each other.

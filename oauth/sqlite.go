@@ -43,6 +43,7 @@ func openSQLite(ctx context.Context, path string) (*SQLStore, error) {
 		return nil, err
 	}
 	s.write.SetMaxOpenConns(1)
+	s.group = &groupCommit{db: s.write}
 	if s.read, err = sql.Open("sqlite", dataSource(path, "query_only(1)")); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

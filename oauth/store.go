@@ -83,8 +83,8 @@ type Store interface {
 	// token, all or nothing. If the current refresh token is not i.From, it
 	// changes nothing and returns ErrConflict; without such a grant,
 	// ErrNotFound. It puts off the expiry of the grant's client, if that is
-	// kept. Of the grant's access tokens it drops the oldest beyond
-	// MaxTokensPerGrant.
+	// kept and a minute or more is gained. Of the grant's access tokens it
+	// drops the oldest beyond MaxTokensPerGrant.
 	Issue(ctx context.Context, i Issuance) error
 
 	// Token returns an access token with its grant, expired or not;
