@@ -134,6 +134,10 @@ func (b *batch) telemetry(envelopeID string, item payload.Item) (done bool, err 
 		return true, b.spans(item.Payload)
 	case "log":
 		return true, b.logs(item.Payload)
+	case "replay_event":
+		return true, b.replayEvent(envelopeID, item.Payload)
+	case "replay_recording":
+		return true, b.replayRecording(envelopeID, item.Payload)
 	case "session":
 		return true, b.session(item.Payload)
 	case "sessions":
@@ -158,10 +162,6 @@ func (b *batch) item(envelopeID string, item payload.Item) (id string, err error
 		return id, b.feedback(id, ev)
 	case "attachment":
 		return "", b.attach(envelopeID, item)
-	case "replay_event":
-		return b.replayEvent(envelopeID, item.Payload)
-	case "replay_recording":
-		return "", b.replayRecording(envelopeID, item.Payload)
 	case "user_report":
 		return "", b.userReport(item.Payload)
 	case "check_in":

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"compress/zlib"
 	"context"
 	"database/sql"
@@ -19,54 +20,82 @@ const (
 )
 
 // replayEvent adds a segment's event to its replay.
-func (b *batch) replayEvent(envelopeID string, raw []byte) (id string, err error) {
+func (b *batch) replayEvent(envelopeID string, raw []byte) error {
 	ev, err := payload.ParseObject(raw)
 	if err != nil {
-		return "", &badPayload{err}
+		return &badPayload{err}
 	}
-	if id = payload.ReplayID(ev, envelopeID); id == "" {
-		return "", &badPayload{errors.New("no replay_id")}
+	id := payload.ReplayID(ev, envelopeID)
+	if id == "" {
+		return &badPayload{errors.New("no replay_id")}
 	}
-	return id, b.replay(id, func(rep *payload.Replay) error {
-		rep.Tell(ev, b.Arrival)
-		if n := len(rep.Releases); n > 0 {
-			return b.release(rep.Releases[n-1], false)
-		}
-		return nil
+	b.answer = cmp.Or(b.answer, id)
+	return b.do(func() error {
+		return b.replay(id, func(rep *payload.Replay) error {
+			rep.Tell(ev, b.Arrival)
+			if n := len(rep.Releases); n > 0 {
+				return b.release(rep.Releases[n-1], false)
+			}
+			return nil
+		})
 	})
 }
 
 // replayRecording keeps a segment's recording. One that comes again changes
-// nothing.
+// nothing. It is parsed before the transaction, and in it once more only if an
+// earlier segment tells of fields for secrets that this one does not.
 func (b *batch) replayRecording(envelopeID string, raw []byte) error {
 	if envelopeID == "" {
 		return &badPayload{errors.New("the envelope has no event_id that the recording belongs to")}
 	}
-	return b.replay(envelopeID, func(rep *payload.Replay) error {
-		rec, err := payload.ParseRecording(raw, rep.Secrets)
-		if err != nil {
-			return &badPayload{err}
-		}
-		fresh, err := b.segment(envelopeID, rec)
-		if fresh {
-			rep.Record(rec, b.Arrival)
-		}
+	rec, kept, err := readRecording(raw, nil)
+	if err != nil {
 		return err
+	}
+	return b.do(func() error {
+		return b.replay(envelopeID, func(rep *payload.Replay) error {
+			if rec.Reveals(rep.Secrets) {
+				if rec, kept, err = readRecording(raw, rep.Secrets); err != nil {
+					return err
+				}
+			}
+			fresh, err := b.segment(envelopeID, rec.Segment, kept)
+			if fresh {
+				rep.Record(rec, b.Arrival)
+			}
+			return err
+		})
 	})
 }
 
-func (b *batch) segment(replay string, rec *payload.Recording) (fresh bool, err error) {
-	packed, err := deflate(rec.Events)
-	if err != nil {
-		return false, err
+// packed is what is kept of a recording: compressed, and how large it was.
+type packed struct {
+	data []byte
+	size int
+}
+
+// readRecording parses a recording and packs it.
+func readRecording(raw []byte, secrets []int64) (rec *payload.Recording, p packed, err error) {
+	rec, err = payload.ParseRecording(raw, secrets)
+	if err == nil && rec.Reveals(rec.Secrets) { // it told too late what the field is for
+		rec, err = payload.ParseRecording(raw, append(secrets, rec.Secrets...))
 	}
+	if err != nil {
+		return nil, p, &badPayload{err}
+	}
+	p.size = len(rec.Events)
+	p.data, err = deflate(rec.Events)
+	rec.Events = nil // they are large, and a batch may wait
+	return rec, p, err
+}
+
+func (b *batch) segment(replay string, n int64, p packed) (fresh bool, err error) {
 	res, err := b.tx.ExecContext(b.ctx, `INSERT INTO segment(project, replay_id, n, ts, size, plain, data) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO NOTHING`, b.project.id, replay, rec.Segment, seconds(b.Received), len(packed), len(rec.Events), packed)
+		ON CONFLICT DO NOTHING`, b.project.id, replay, n, seconds(b.Received), len(p.data), p.size, p.data)
 	if err != nil {
 		return false, err
 	}
-	n, err := res.RowsAffected()
-	if err != nil || n == 0 {
+	if added, err := res.RowsAffected(); err != nil || added == 0 {
 		return false, err
 	}
 	b.stored++
@@ -81,19 +110,19 @@ func (b *batch) segment(replay string, rec *payload.Recording) (fresh bool, err 
 }
 
 func deflate(raw []byte) ([]byte, error) {
-	var packed bytes.Buffer
-	z := zlib.NewWriter(&packed)
+	var b bytes.Buffer
+	z := zlib.NewWriter(&b)
 	if _, err := z.Write(raw); err != nil {
 		return nil, err
 	}
 	if err := z.Close(); err != nil {
 		return nil, err
 	}
-	return packed.Bytes(), nil
+	return b.Bytes(), nil
 }
 
-func inflate(packed []byte) ([]byte, error) {
-	z, err := zlib.NewReader(bytes.NewReader(packed))
+func inflate(data []byte) ([]byte, error) {
+	z, err := zlib.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
 	}

@@ -169,6 +169,18 @@ func withoutUser(list []map[string]any) any {
 	return anyOf(list)
 }
 
+// TestReplays_Secrets: a segment alone may not tell what its user typed into.
+func TestReplays_Secrets(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	r.sendSegment(replayA, 0, firstTold, `[{"type":2,"data":{"node":{"id":1,"childNodes":[{"id":2,"tagName":"input","attributes":{"name":"api_key"}},{"id":3,"tagName":"input","attributes":{"name":"city"}}]}}}]`)
+	r.sendSegment(replayA, 1, "", `[{"type":3,"data":{"source":5,"id":2,"text":"hunter2"}},{"type":3,"data":{"source":5,"id":3,"text":"Bergen"}}]`)
+	r.sendSegment(replayA, 2, "", `[{"type":3,"data":{"source":5,"id":4,"text":"hunter2"}},{"type":3,"data":{"source":0,"attributes":[{"id":4,"attributes":{"type":"password"}}]}}]`)
+	raw := r.api("GET", "/projects/acme-outdoors/storefront/replays/"+replayA+"/recording-segments/?download=true", "").Body.String()
+	if strings.Contains(raw, "hunter2") || !strings.Contains(raw, "Bergen") {
+		t.Errorf("recording %s", raw)
+	}
+}
+
 func TestReplays_Count(t *testing.T) {
 	r := start(t, Options{Empty: true}).as(mara, reading...)
 	r.sendSegment(replayA, 0, firstTold, "[]")

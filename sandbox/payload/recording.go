@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 const (
@@ -32,6 +33,14 @@ type Recording struct {
 	Start, End float64 // Unix seconds of its first and last event; 0 without any
 	Clicks     []Click
 	Secrets    []int64 // nodes of the page that are fields for secrets, also those known before
+
+	filled map[int64]bool // nodes that got a value and are no such fields as far as is known
+}
+
+// Reveals tells whether the recording has what was typed into one of the
+// fields: then it has to be parsed again with them.
+func (rec *Recording) Reveals(secrets []int64) bool {
+	return slices.ContainsFunc(secrets, func(id int64) bool { return rec.filled[id] })
 }
 
 // Click is a click or a tap on an element.
@@ -60,12 +69,12 @@ func ParseRecording(raw []byte, secrets []int64) (*Recording, error) {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
 	rec := &Recording{Segment: int64(n)}
-	p := page{fields: map[int64]bool{}}
+	p := page{fields: map[int64]bool{}, filled: map[int64]bool{}}
 	p.learn(secrets...)
 	if err := rec.read(plain, &p); err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
-	rec.Secrets = p.known
+	rec.Secrets, rec.filled = p.known, p.filled
 	return rec, nil
 }
 
@@ -196,6 +205,7 @@ func either(a, b any) any {
 type page struct {
 	known  []int64
 	fields map[int64]bool
+	filled map[int64]bool
 }
 
 func (p *page) learn(ids ...int64) {
@@ -227,9 +237,7 @@ func (p *page) scrub(ev Object) {
 			p.attributes(changed["id"], AsObject(changed["attributes"]))
 		}
 	case sourceInput:
-		if id, ok := Number(data["id"]); ok && p.fields[int64(id)] {
-			data["text"] = filter(data["text"])
-		}
+		p.fill(data["id"], data, "text")
 	}
 }
 
@@ -254,7 +262,17 @@ func (p *page) attributes(node any, attributes Object) {
 			p.learn(int64(id))
 		}
 	}
-	if p.fields[int64(id)] && attributes["value"] != nil {
-		attributes["value"] = filter(attributes["value"])
+	p.fill(id, attributes, "value")
+}
+
+// fill looks at the value that a node gets.
+func (p *page) fill(node any, in Object, name string) {
+	id, ok := Number(node)
+	switch {
+	case !ok || in[name] == nil:
+	case p.fields[int64(id)]:
+		in[name] = filter(in[name])
+	default:
+		p.filled[int64(id)] = true
 	}
 }

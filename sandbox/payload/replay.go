@@ -132,7 +132,11 @@ func (r *Replay) tag(tags Object) {
 // Record adds a recording, which must be a new one.
 func (r *Replay) Record(rec *Recording, a Arrival) {
 	r.Segments++
-	r.Secrets = rec.Secrets
+	for _, id := range rec.Secrets {
+		if len(r.Secrets) < maxSecretFields && !slices.Contains(r.Secrets, id) {
+			r.Secrets = append(r.Secrets, id)
+		}
+	}
 	if rec.Start != 0 {
 		r.span(unixSeconds(EventTime(rec.Start, a.Received)), unixSeconds(EventTime(rec.End, a.Received)))
 	} else {
