@@ -20,26 +20,32 @@ var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"
 
 // page is what every template is given.
 type page struct {
-	Title   string
-	Nonce   string // for the style sheet
-	Base    string // path of the sandbox
-	Token   string // for the form
-	People  []Person
-	More    bool  // there are more people than these
-	Chosen  int64 // the ID of one of People
-	App     string
-	Scopes  []string
-	Code    string // of a device
-	Message string
-	User    *User // who is signed in
-	Keys    []keyLine
-	Fault   string   // title of an issue
-	Parts   []string // what its events have in common
-	Spans   []traceLine
-	Faults  []faultLink // those of a trace that no span has
+	Title    string
+	Nonce    string // for the style sheet
+	Base     string // path of the sandbox
+	Token    string // for the form
+	People   []Person
+	More     bool  // there are more people than these
+	Chosen   int64 // the ID of one of People
+	App      string
+	Scopes   []string
+	Code     string // of a device
+	Message  string
+	User     *User // who is signed in
+	Keys     []keyLine
+	Orgs     []orgLine
+	Snippet  string // three lines that send to the empty project
+	Projects []projectLine
+	Fault    string   // title of an issue
+	Parts    []string // what its events have in common
+	Spans    []traceLine
+	Faults   []faultLink // those of a trace that no span has
 }
 
-type keyLine struct{ Org, Project, DSN string }
+type (
+	keyLine struct{ Org, Project, DSN string }
+	orgLine struct{ Slug, Name string }
+)
 
 // Person is a user to choose, with the organizations to choose them by.
 type Person struct {
@@ -53,6 +59,10 @@ const maxPeople = 50
 func (s *Sandbox) pageRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.showStart)
 	mux.HandleFunc("POST /login/{$}", s.signIn)
+	for _, list := range []string{"", "/projects", "/issues"} {
+		mux.HandleFunc("GET /organizations/{org}"+list, s.showOrg)
+		mux.HandleFunc("GET /organizations/{org}"+list+"/{$}", s.showOrg)
+	}
 	mux.HandleFunc("GET /organizations/{org}/issues/{issue}/{$}", s.showIssue)
 	mux.HandleFunc("GET /organizations/{org}/issues/{issue}", s.showIssue)
 	mux.HandleFunc("GET /organizations/{org}/explore/traces/trace/{trace}/{$}", s.showTrace)
@@ -197,13 +207,27 @@ func (s *Sandbox) showStart(w http.ResponseWriter, r *http.Request) {
 	u, ok, err := s.signedIn(r)
 	if err == nil && ok {
 		p.User = &u
-		p.Keys, err = s.keysOf(r, u)
+		err = s.fillStart(r, u, &p)
 	}
 	if err != nil {
 		s.renderError(w, r, http.StatusInternalServerError, err)
 		return
 	}
 	s.render(w, r, http.StatusOK, "start.html", p)
+}
+
+func (s *Sandbox) fillStart(r *http.Request, u User, p *page) (err error) {
+	if p.Keys, err = s.keysOf(r, u); err != nil {
+		return err
+	}
+	for _, k := range p.Keys {
+		if k.Org == "acme-outdoors" && k.Project == "my-app" {
+			p.Snippet = Snippet("python", k.DSN)
+		}
+	}
+	p.Orgs, err = collect(r.Context(), s.read(), func(rows *sql.Rows) (o orgLine, err error) { return o, rows.Scan(&o.Slug, &o.Name) },
+		"SELECT o.slug, o.name FROM org o JOIN member m ON m.org = o.id WHERE m.user = ? ORDER BY o.name LIMIT ?", u.ID, maxListed)
+	return err
 }
 
 func (s *Sandbox) keysOf(r *http.Request, u User) ([]keyLine, error) {
