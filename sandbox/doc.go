@@ -9,8 +9,9 @@
 // kept as they come.
 //
 // Every organization has a mark, which Mark derives from its slug. It stands in
-// the organization's own answer, in those of its projects, and as the tag "mark"
-// on every event, span and log of the seed. So a test of isolation needs no list
+// the organization's own answer, in those of its projects, monitors and check-ins,
+// in the names of what people have set up in the seed, and as the tag "mark" on
+// every event, span and log of the seed. So a test of isolation needs no list
 // of what may be seen: an answer with the mark of an organization that the asker
 // does not belong to has leaked. The converse does not hold: a list of issues
 // has no marks, since an issue has its tags from its events; and what SDKs send

@@ -21,6 +21,9 @@ const seedLife = 6 * time.Hour
 func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 	now := s.now()
 	for _, o := range seed.Orgs() {
+		if err := setUp(ctx, tx, o, now); err != nil {
+			return fmt.Errorf("%s: %w", o.Slug, err)
+		}
 		for _, p := range o.Projects {
 			b := &batch{ctx: ctx, tx: tx, tags: payload.Object{"mark": Mark(o.Slug)}, maxAttached: s.attached, maxRecorded: s.recorded, project: project{id: p.ID, org: o.ID, slug: p.Slug, name: p.Name, platform: p.Platform}}
 			for _, step := range p.Steps(o.Slug, Mark(o.Slug), now) {
@@ -62,7 +65,7 @@ type seeding struct {
 func seedState(ctx context.Context, tx *sql.Tx) (s seeding, err error) {
 	var at float64
 	err = tx.QueryRowContext(ctx, "SELECT at, ("+strings.Join(growing, ", ")+") = ("+newestRows()+`),
-		NOT EXISTS (SELECT 1 FROM item UNION ALL SELECT 1 FROM checkin UNION ALL SELECT 1 FROM feedback UNION ALL SELECT 1 FROM attachment UNION ALL SELECT 1 FROM session_count) FROM seeding`).
+		NOT EXISTS (SELECT 1 FROM setting WHERE author <> 0 OR updated <> created UNION ALL SELECT 1 FROM monitor WHERE NOT upserted UNION ALL SELECT 1 FROM item UNION ALL SELECT 1 FROM checkin UNION ALL SELECT 1 FROM feedback UNION ALL SELECT 1 FROM attachment UNION ALL SELECT 1 FROM session_count) FROM seeding`).
 		Scan(&at, &s.untouched, &s.gone)
 	if errors.Is(err, sql.ErrNoRows) {
 		return seeding{}, nil

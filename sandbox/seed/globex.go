@@ -58,6 +58,7 @@ func collector() Project {
 				{op: "http.client", description: "GET http://probe.lab/frame", took: 3600 * time.Millisecond}, {op: "db", description: "INSERT INTO frames VALUES (%s, %s)", took: 30 * time.Millisecond}}},
 			{name: "collector.decode", op: "function", took: 320 * time.Millisecond, count: 20, calls: []call{{op: "serialize", description: "frame", took: 90 * time.Millisecond}}},
 		},
+		jobs:   []job{{slug: "calibration-sync", took: 4 * time.Minute, runs: 5}},
 		logs:   []logLine{{level: "info", body: "frame stored", count: 8}, {level: "warn", body: "probe answered late", count: 12, story: true}, {level: "error", body: "probe lost", count: 2}},
 		series: []series{{name: "frames.stored", kind: "counter", value: 900, since: 0.7, flat: true}},
 	}
