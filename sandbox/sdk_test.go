@@ -257,6 +257,23 @@ func (s *wire) checkHealth(release string, server bool) {
 	}
 }
 
+// checkProfile looks for what the page spent its time on.
+func (s *wire) checkProfile() {
+	s.Helper()
+	s.only("profiles", `platform.name:javascript has:profiler.id`, "environment", "count()")
+	var g graph
+	s.get("/organizations/acme-outdoors/profiling/flamegraph/?project=storefront&query=transaction:%22count+shelves%22", &g)
+	for i, f := range g.Shared.Frames {
+		if f.Name == "countShelves" {
+			if spent := time.Duration(g.Shared.Infos[i].SumDuration); spent < 300*time.Millisecond || spent > 10*time.Second {
+				s.Errorf("the page counted shelves for %s", spent)
+			}
+			return
+		}
+	}
+	s.Errorf("nothing counts shelves: %+v", g)
+}
+
 func takeFromShelf(hub *sentry.Hub) *sentry.EventID {
 	return hub.CaptureException(errors.New("out of tents"))
 }
@@ -300,7 +317,11 @@ func TestSDK_JavaScript(t *testing.T) {
 	if os.Getenv("ROUNDHOUSE_REAL_SDKS") == "" {
 		t.Skip("needs Chromium, Node and packages from npm: .ci/sdks installs them and runs this test")
 	}
-	pages := httptest.NewServer(http.FileServer(http.Dir(filepath.Join("testdata", "sdks"))))
+	files := http.FileServer(http.Dir(filepath.Join("testdata", "sdks")))
+	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Document-Policy", "js-profiling")
+		files.ServeHTTP(w, req)
+	}))
 	defer pages.Close()
 	tests := []struct {
 		name string
@@ -311,7 +332,7 @@ func TestSDK_JavaScript(t *testing.T) {
 		{"Node11", func(dsn string) []string { return []string{"node.mjs", "sentry-node-11", dsn} }, []string{"span", "check_in", "sessions"}},
 		{"Browser", func(dsn string) []string {
 			return []string{"browser.mjs", pages.URL + "/page.html?dsn=" + url.QueryEscape(dsn)}
-		}, []string{"span", "replay_event", "replay_recording"}},
+		}, []string{"span", "replay_event", "replay_recording", "profile_chunk"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -328,6 +349,7 @@ func TestSDK_JavaScript(t *testing.T) {
 			}
 			if recorded {
 				s.checkReplay(replay, id)
+				s.checkProfile()
 			}
 			s.checkHealth("storefront@9", slices.Contains(tt.sent, "sessions"))
 		})

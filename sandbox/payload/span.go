@@ -20,7 +20,7 @@ var aliases = map[string]string{
 	"sentry.release": "release", "sentry.environment": "environment", "sentry.op": "span.op",
 	"sentry.sdk.name": "sdk.name", "sentry.sdk.version": "sdk.version", "sentry.segment.name": "transaction",
 	"sentry.trace.parent_span_id": "trace.parent_span", "user.name": "user.username", "user.ip_address": "user.ip",
-	"server.address": "server_name", "profiler_id": "profiler.id",
+	"server.address": "server_name", "profiler_id": "profiler.id", "sentry.profiler_id": "profiler.id", "sentry.profile_id": "profile.id",
 }
 
 // Unwrap flattens {"k": {"value": v, "type": t}} and applies the aliases.
