@@ -8,6 +8,12 @@
 // secrets and grouped before it is stored, except for attachments, which are
 // kept as they come.
 //
+// A member sees all projects of the organization, and a guest those of the
+// guest's teams alone. The view access of the database decides it; whoever adds
+// a query that names projects goes through projectIDs, projectOf or that view,
+// and TestAccess_Guest asks every route. What a member may change is what the
+// token's scopes and the member's role both allow, see roleScopes.
+//
 // Every organization has a mark, which Mark derives from its slug. It stands in
 // the organization's own answer, in those of its projects, monitors and check-ins,
 // in the names of what people have set up in the seed, and as the tag "mark" on
@@ -38,7 +44,11 @@
 // Uptime monitors, alert rules and dashboards are kept and listed, and can be
 // changed. No URL is ever asked for, no alert sent, no widget's query run.
 //
-// For tests and load runs it can fail on purpose, see Faults, and answer like a
+// A key may have a rate limit. As in Sentry it is of errors alone: the rest of
+// an envelope is taken.
+//
+// A load run asks for as many users, organizations, projects and issues as it
+// needs, see Scale. For tests and load runs it can fail on purpose, see Faults, and answer like a
 // Sentry that was never updated, see Age.
 //
 // There are no passwords. Whoever can reach the sign-in page can sign in as any
