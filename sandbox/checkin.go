@@ -188,6 +188,6 @@ func (s *Sandbox) ingestCheckIn(r *http.Request, p project, raw []byte) (id stri
 	case err != nil:
 		return "", err
 	}
-	s.arrive(r.Context(), b.stored)
+	s.arrive(r.Context(), p.id, b.stored)
 	return id, nil
 }

@@ -26,11 +26,14 @@
 // A Sandbox is safe for concurrent use. Writes go one at a time, readers never
 // wait for them, and two processes may open the same file. It starts no
 // goroutine: what has to be done now and then, a request does. The HTTP server
-// around it has to set timeouts for reading.
+// around it has to set a timeout for reading headers; a body that does not arrive
+// in half a minute is given up here. What is acknowledged is in the file, and is
+// found after a kill; envelopes that wait for the writer share a transaction.
 //
 // What is older than 30 days is deleted, and of each kind of item in each project
-// all but the newest 20,000: at open, hourly, and after every 2,000 items that
-// arrive. An issue goes with its last event. Its count does not go down before.
+// all but the newest 20,000: at open, hourly, and in a project after every
+// 2,000 items that arrive there. An issue goes with its last event. Its count does
+// not go down before.
 // Check-ins, user reports, attachments and recordings of replays go in the same
 // way, a monitor with its last check-in, and so do counts of sessions and the
 // releases that nothing is heard of any more. Of attachments, of recordings, and

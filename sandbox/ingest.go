@@ -396,7 +396,7 @@ func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *payload.En
 	}
 	id, err := s.commit(ctx, b)
 	if err == nil {
-		s.arrive(ctx, b.stored)
+		s.arrive(ctx, p.id, b.stored)
 	}
 	return id, err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"roundhouse/sandbox/payload"
@@ -17,39 +18,72 @@ const (
 	keepFor     = payload.MaxAge // by an item's own time
 	keepCount   = 20_000         // of each kind in each project
 	retainEvery = time.Hour
-	retainAfter = 2_000 // items that arrived
+	retainAfter = 2_000 // items that arrived in the project
 	retainBatch = 2 * retainAfter
 )
 
 // itemKinds are all kinds of items that are stored.
 var itemKinds = []string{"error", "feedback", "log", "metric", "occurrence", "profile", "replay", "span", "transaction"}
 
-// arrive notes that items were stored and has old ones deleted when that is
-// due. What one pass did not get to is owed and done by those after it.
-func (s *Sandbox) arrive(ctx context.Context, items int64) {
-	owed, last, now := s.arrived.Add(items), s.retained.Load(), s.now()
-	if owed < retainAfter && now.Sub(time.Unix(0, last)) < retainEvery {
+// arrivals are the items that came to each project since its old ones were
+// deleted. What one pass did not get to is owed and done by those after it.
+type arrivals struct {
+	mu   sync.Mutex
+	owed map[int64]int64 // by project
+	last time.Time       // when all projects were looked at
+}
+
+// add tells whether to look at the project now, or at all of them.
+func (a *arrivals) add(project, items int64, now time.Time) (one, all bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.owed == nil {
+		a.owed = map[int64]int64{}
+	}
+	a.owed[project] += items
+	if now.Sub(a.last) >= retainEvery {
+		a.last = now
+		return false, true
+	}
+	if a.owed[project] < retainAfter {
+		return false, false
+	}
+	a.owed[project] -= retainAfter
+	return true, false
+}
+
+// arrive notes that items were stored and has old ones deleted when that is due:
+// those of the project, which may have got too many, or hourly of all.
+func (s *Sandbox) arrive(ctx context.Context, project, items int64) {
+	one, all := s.arrived.add(project, items, s.now())
+	if !one && !all {
 		return
 	}
-	if !s.retained.CompareAndSwap(last, now.UnixNano()) {
-		return
-	}
-	s.arrived.Add(-min(owed, retainAfter))
 	ctx = context.WithoutCancel(ctx) // a sender that hangs up does not end it
-	if err := s.write(ctx, func(tx *sql.Tx) error { return s.retain(ctx, tx) }); err != nil {
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		if one {
+			return s.retain(ctx, tx, []int64{project})
+		}
+		return s.retainAll(ctx, tx)
+	})
+	if err != nil {
 		s.log.Error("sandbox retention", slog.Any("error", err))
 	}
 }
 
-// retain deletes what is too old or too much, and issues with their last event.
-// A seed that nobody has added to is left for renewSeed.
-func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx) error {
-	seeded, err := seedState(ctx, tx)
-	if err != nil || seeded.untouched {
-		return err
-	}
+func (s *Sandbox) retainAll(ctx context.Context, tx *sql.Tx) error {
 	projects, err := collect(ctx, tx, scanID, "SELECT id FROM project")
 	if err != nil {
+		return err
+	}
+	return s.retain(ctx, tx, projects)
+}
+
+// retain deletes what is too old or too much, and issues with their last event.
+// A seed that nobody has added to is left for renewSeed.
+func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx, projects []int64) error {
+	seeded, err := seedState(ctx, tx)
+	if err != nil || seeded.untouched {
 		return err
 	}
 	ended := map[int64]bool{} // issues of deleted items; 0: of none

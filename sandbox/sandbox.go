@@ -42,9 +42,8 @@ type Sandbox struct {
 	faults   atomic.Pointer[faultPlan]
 	base     atomic.Pointer[string]
 
-	settled  atomic.Int64 // Unix seconds when issues were last settled
-	retained atomic.Int64 // Unix nanoseconds when old items were last deleted
-	arrived  atomic.Int64 // items since then
+	settled atomic.Int64 // Unix seconds when issues were last settled
+	arrived arrivals     // since old items were last deleted
 
 	spending spending // of keys with a rate limit
 	guesses  spending // of addresses, at the codes of devices

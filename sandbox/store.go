@@ -151,8 +151,8 @@ func (s *Sandbox) prepare(ctx context.Context, o Options) error {
 		if err := s.purge(ctx, tx); err != nil {
 			return fmt.Errorf("purge: %w", err)
 		}
-		s.retained.Store(s.now().UnixNano())
-		if err := s.retain(ctx, tx); err != nil {
+		s.arrived.last = s.now()
+		if err := s.retainAll(ctx, tx); err != nil {
 			return fmt.Errorf("retention: %w", err)
 		}
 		switch {
