@@ -64,6 +64,8 @@ func openPostgres(ctx context.Context, cfg *pgx.ConnConfig) (*SQLStore, error) {
 		begin: &sql.TxOptions{Isolation: sql.LevelReadCommitted}, // each statement sees what others committed before it
 		lock:  postgresLock,
 		again: postgresAgain,
+
+		tokens: newTokenCache(),
 	}
 	// A migration may take longer than any request.
 	patient := postgresPool(cfg, "0")

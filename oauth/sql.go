@@ -36,6 +36,8 @@ type SQLStore struct {
 	// undone, is worth another attempt.
 	again func(error) bool
 
+	tokens *tokenCache // nil: every token is looked up
+
 	clients, tickets atomic.Uint64 // how many were put, for trimEvery
 }
 
@@ -110,9 +112,15 @@ func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
 	return nil
 }
 
-// change runs f in a transaction. It may run it more than once, each time with
-// nothing of the time before. In f, only the ctx that f is given may be used.
+// change is changeQuietly for what may end a token.
 func (s *SQLStore) change(ctx context.Context, op string, f func(context.Context, *sql.Tx) error) error {
+	defer s.tokens.forget() // after an error, too, which does not say that nothing was changed
+	return s.changeQuietly(ctx, op, f)
+}
+
+// changeQuietly runs f in a transaction. It may run it more than once, each time with
+// nothing of the time before. In f, only the ctx that f is given may be used.
+func (s *SQLStore) changeQuietly(ctx context.Context, op string, f func(context.Context, *sql.Tx) error) error {
 	if s.group != nil {
 		return wrap(op, s.group.run(ctx, f))
 	}

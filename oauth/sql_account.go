@@ -42,7 +42,7 @@ func (s *SQLStore) Grants(ctx context.Context, q GrantQuery) ([]ListedGrant, err
 }
 
 func (s *SQLStore) PutUses(ctx context.Context, uses []Use) error {
-	return s.change(ctx, "put uses", func(ctx context.Context, tx *sql.Tx) error {
+	return s.changeQuietly(ctx, "put uses", func(ctx context.Context, tx *sql.Tx) error {
 		for _, use := range uses {
 			if _, err := tx.ExecContext(ctx, `INSERT INTO grant_uses (grant_id, used_at)
 				SELECT id, CAST(? AS BIGINT) FROM grants WHERE id = ?
@@ -56,7 +56,7 @@ func (s *SQLStore) PutUses(ctx context.Context, uses []Use) error {
 }
 
 func (s *SQLStore) PutSession(ctx context.Context, session Session) error {
-	return s.change(ctx, "put session", func(ctx context.Context, tx *sql.Tx) error {
+	return s.changeQuietly(ctx, "put session", func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.hold(ctx, tx, "user "+session.User, true); err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 const maxEventPage = 1000
 
 func (s *SQLStore) AppendEvents(ctx context.Context, events []Event) error {
-	return s.change(ctx, "append events", func(ctx context.Context, tx *sql.Tx) error {
+	return s.changeQuietly(ctx, "append events", func(ctx context.Context, tx *sql.Tx) error {
 		kinds := map[string]bool{}
 		for _, e := range events {
 			if _, err := tx.ExecContext(ctx, `INSERT INTO events (id, happened_at, kind, outcome, client_id, user_id, by_user, grant_id, source, resource, detail)

@@ -26,7 +26,7 @@ func (s *SQLStore) PutClient(ctx context.Context, c Client) error {
 	if err != nil {
 		return fmt.Errorf("put client: %w", err)
 	}
-	return s.change(ctx, "put client", func(ctx context.Context, tx *sql.Tx) error {
+	return s.changeQuietly(ctx, "put client", func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO clients VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE excluded.expires_at > clients.expires_at`,
 			c.ID, c.Name, string(uris), c.AuthMethod, c.Secret[:], millis(c.Created), millis(c.Expires)); err != nil {
@@ -64,7 +64,7 @@ func (s *SQLStore) Client(ctx context.Context, id string) (Client, error) {
 }
 
 func (s *SQLStore) PutTicket(ctx context.Context, t Ticket) error {
-	return s.change(ctx, "put ticket", func(ctx context.Context, tx *sql.Tx) error {
+	return s.changeQuietly(ctx, "put ticket", func(ctx context.Context, tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO tickets (key, kind, data, created_at, expires_at) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (key) DO NOTHING`, t.Key[:], t.Kind, t.Data, millis(t.Created), millis(t.Expires))
 		if err != nil {
@@ -104,7 +104,7 @@ func (s *SQLStore) Ticket(ctx context.Context, key Hash, now time.Time) (Ticket,
 func (s *SQLStore) TakeTicket(ctx context.Context, key Hash, now time.Time) (Ticket, error) {
 	var t Ticket
 	var taken bool
-	err := s.change(ctx, "take ticket", func(ctx context.Context, tx *sql.Tx) error {
+	err := s.changeQuietly(ctx, "take ticket", func(ctx context.Context, tx *sql.Tx) error {
 		// One statement decides: of two that race, the second sees taken = 1.
 		res, err := tx.ExecContext(ctx, `UPDATE tickets SET taken = 1 WHERE key = ? AND taken = 0 AND expires_at > ?`,
 			key[:], millis(now))
@@ -219,7 +219,7 @@ func (r *grantRow) grant() StoredGrant {
 }
 
 func (s *SQLStore) Issue(ctx context.Context, i Issuance) error {
-	return s.change(ctx, "issue tokens", func(ctx context.Context, tx *sql.Tx) error {
+	return s.changeQuietly(ctx, "issue tokens", func(ctx context.Context, tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE grants SET expires_at = ?, refresh_hash = ?,
 			rotated_at = CASE WHEN ? THEN rotated_at ELSE ? END
 			WHERE id = ? AND refresh_hash = ?`,
@@ -250,6 +250,10 @@ const selectToken = `SELECT access_tokens.resource, access_tokens.scopes, access
 	access_tokens.expires_at, ` + grantColumns + ` FROM access_tokens JOIN grants ON grants.id = grant_id WHERE hash = ?`
 
 func (s *SQLStore) Token(ctx context.Context, access Hash) (AccessToken, StoredGrant, error) {
+	known, ok := s.tokens.look(access)
+	if ok {
+		return known.access, known.grant, nil
+	}
 	a := AccessToken{Hash: access}
 	var scopes string
 	var created, expires int64
@@ -261,11 +265,13 @@ func (s *SQLStore) Token(ctx context.Context, access Hash) (AccessToken, StoredG
 	g := row.grant()
 	a.Grant, a.Scopes = g.ID, strings.Fields(scopes)
 	a.Created, a.Expires = instant(created), instant(expires)
+	known.access, known.grant = a, g
+	s.tokens.remember(known)
 	return a, g, nil
 }
 
 func (s *SQLStore) SwapUpstream(ctx context.Context, grant string, generation int64, next Upstream) error {
-	return s.change(ctx, "swap upstream credential", func(ctx context.Context, tx *sql.Tx) error {
+	return s.changeQuietly(ctx, "swap upstream credential", func(ctx context.Context, tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE grants SET upstream = ?, upstream_expires_at = ?, upstream_lease = ?,
 			upstream_generation = upstream_generation + 1 WHERE id = ? AND upstream_generation = ?`,
 			next.Sealed, millis(next.Expires), millis(next.Lease), grant, generation)

@@ -88,7 +88,9 @@ type Store interface {
 	Issue(ctx context.Context, i Issuance) error
 
 	// Token returns an access token with its grant, expired or not;
-	// ErrNotFound if there is none or its grant was revoked.
+	// ErrNotFound if there is none or its grant was revoked. What another
+	// process did less than TokenLag ago it may not have seen, nor what Issue
+	// and SwapUpstream have done to the grant.
 	Token(ctx context.Context, access Hash) (AccessToken, StoredGrant, error)
 
 	// SwapUpstream replaces the grant's upstream credential and adds one to
@@ -106,6 +108,10 @@ type Store interface {
 	// nothing is left to do. It keeps spent tickets for a further TicketMemory.
 	Purge(ctx context.Context, now time.Time) (int, error)
 }
+
+// TokenLag is how long a process may take to see that another one has ended a
+// token.
+const TokenLag = time.Second
 
 // TicketMemory is how long a spent ticket is remembered after it expired, so
 // that a replayed code is still told from an unknown one.

@@ -10,7 +10,8 @@ import (
 // Verify returns the live grant of an access token. Its Resource, Scopes and
 // Expires are those of the token, which may be narrower than what the user
 // allowed. Whoever serves a resource must still check that Resource contains
-// it. The error is ErrInvalidToken, or that of a broken store.
+// it. The error is ErrInvalidToken, or that of a broken store. A token that
+// another process ended may be good here for TokenLag.
 func (s *Server) Verify(ctx context.Context, token string) (Grant, error) {
 	if !isAccessToken(token) {
 		return Grant{}, ErrInvalidToken
