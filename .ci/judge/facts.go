@@ -22,9 +22,10 @@ var sources = map[string]source{
 	"event":          {"/organizations/$org/issues/$issue/events/latest/", "eventID"},
 	"trace":          {"/organizations/$org/issues/$issue/events/latest/", "contexts.trace.trace_id"},
 	"span":           {"/organizations/$org/trace/$trace/", "0.event_id"},
-	"reported":       {"/organizations/$org/issues/?query=level:error+!issue.category:feedback+TypeError", "0.shortId"},
-	"attached":       {"/organizations/$org/issues/$reported/user-reports/?per_page=1&cursor=0:1:0", "0.eventID"},
-	"attachment":     {"/projects/$org/storefront/events/$attached/attachments/", "0.id"},
+	"about":          {"/organizations/$org/issues/$feedback/events/latest/", "contexts.feedback.associated_event_id"},
+	"reported":       {"/organizations/$org/issues/?query=$about", "0.shortId"},
+	"reportedIn":     {"/organizations/$org/issues/?query=$about", "0.project.slug"},
+	"report":         {"/organizations/$org/issues/$reported/user-reports/", "0.comments"},
 	"feedback":       {"/organizations/$org/issues/?query=issue.category:feedback", "0.shortId"},
 	"release":        {"/projects/$org/$project/releases/", "0.version"},
 	"shortRelease":   {"/projects/$org/$project/releases/", "0.shortVersion"},
@@ -37,7 +38,7 @@ var sources = map[string]source{
 	"conversation":   {"/organizations/$org/agents/conversations/?statsPeriod=30d", "0.conversationId"},
 	"dashboard":      {"/organizations/$org/dashboards/", "0.id"},
 	"dashboardTitle": {"/organizations/$org/dashboards/", "0.title"},
-	"workflow":       {"/organizations/$org/workflows/", "0.id"},
+	"workflow":       {"/organizations/$org/workflows/?projectSlug=$project", "0.id"},
 	"alertRule":      {"/organizations/$org/alert-rules/", "0.id"},
 	"uptime":         {"/organizations/$org/uptime/", "0.id"},
 	"team":           {"/organizations/$org/teams/", "0.slug"},
@@ -85,21 +86,17 @@ func (f *facts) get(ctx context.Context, name string) (string, error) {
 	if fact, ok := f.known[name]; ok {
 		return fact, nil
 	}
+	if strings.HasPrefix(name, "attach") {
+		err := f.findAttachment(ctx)
+		return f.known[name], err
+	}
 	from, ok := sources[name]
 	if !ok {
 		return "", fmt.Errorf("no call before has told %s", name)
 	}
-	path, err := f.expand(ctx, from.path)
+	body, err := f.fetch(ctx, from.path)
 	if err != nil {
-		return "", err
-	}
-	w := httptest.NewRecorder()
-	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/0"+path, nil)
-	r.Header.Set("Authorization", "Bearer "+f.token)
-	f.sentry.ServeHTTP(w, r)
-	var body any
-	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != http.StatusOK {
-		return "", fmt.Errorf("%s: GET %s answers %d %.100s", name, path, w.Code, w.Body)
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	switch v := at(body, from.at).(type) {
 	case string:
@@ -107,9 +104,47 @@ func (f *facts) get(ctx context.Context, name string) (string, error) {
 	case float64:
 		f.known[name] = strconv.FormatFloat(v, 'f', -1, 64)
 	default:
-		return "", fmt.Errorf("%s: the answer to GET %s has no %s", name, path, from.at)
+		return "", fmt.Errorf("%s: the answer to GET %s has no %s", name, from.path, from.at)
 	}
 	return f.known[name], nil
+}
+
+// fetch reads what the API answers, not through the handler that remembers.
+func (f *facts) fetch(ctx context.Context, path string) (body any, err error) {
+	if path, err = f.expand(ctx, path); err != nil {
+		return nil, err
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/0"+path, nil)
+	r.Header.Set("Authorization", "Bearer "+f.token)
+	f.sentry.ServeHTTP(w, r)
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != http.StatusOK {
+		return nil, fmt.Errorf("GET %s answers %d %.100s", path, w.Code, w.Body)
+	}
+	return body, nil
+}
+
+// findAttachment looks for an event with a file: no search tells of one.
+func (f *facts) findAttachment(ctx context.Context) error {
+	body, err := f.fetch(ctx, "/organizations/$org/issues/$reported/events/?per_page=100")
+	if err != nil {
+		return err
+	}
+	events, _ := body.([]any)
+	for _, event := range events {
+		id, _ := at(event, "eventID").(string)
+		files, err := f.fetch(ctx, "/projects/$org/$reportedIn/events/"+id+"/attachments/")
+		if err != nil {
+			return err
+		}
+		if file, ok := at(files, "0.id").(string); ok {
+			f.known["attached"], f.known["attachment"] = id, file
+			f.known["attachmentName"], _ = at(files, "0.name").(string)
+			f.known["attachmentType"], _ = at(files, "0.mimetype").(string)
+			return nil
+		}
+	}
+	return fmt.Errorf("of the %d latest events none has an attachment", len(events))
 }
 
 // at follows a path like "data.0.id" into what JSON became; a backslash stands
