@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	maxSettings    = 500 // of a kind in an organization
-	maxSettingBody = 256 << 10
+	maxSettings    = 500      // of a kind in an organization
+	maxSettingBody = 64 << 10 // a list reads a hundred of them
 	maxSettingName = 256
 )
 

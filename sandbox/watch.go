@@ -201,8 +201,8 @@ func (b *batch) miss(w watched, c run) (run, error) {
 func (b *batch) tell(w watched, id string, o payload.Object) (c run, changed bool, err error) {
 	now := seconds(b.Received)
 	c = run{guid: id, env: w.env, status: runStatus(payload.Text(o["status"])), started: now, updated: now, trace: payload.HexID(payload.At(o, "contexts", "trace", "trace_id"), 32)}
-	if ms, ok := payload.Number(o["duration"]); ok && ms >= 0 && ms <= maxDuration {
-		c.duration = sql.NullFloat64{Float64: ms * 1000, Valid: true}
+	if took, ok := payload.Number(o["duration"]); ok && took >= 0 && took <= maxDuration {
+		c.duration = sql.NullFloat64{Float64: took * 1000, Valid: true}
 	}
 	var found run
 	err = b.tx.QueryRowContext(b.ctx, `SELECT guid, env, status, started FROM checkin WHERE monitor = ?1
