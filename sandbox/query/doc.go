@@ -9,7 +9,7 @@
 // columns, which have a type. Every key that no table here names is an
 // attribute, read out of the row's JSON. ParseIssues finds issues, ParseEvents
 // finds items, Compile makes the whole SELECT of an events request, with
-// functions and grouping.
+// functions, equations and grouping.
 //
 // The SQL expects the tables item (alias it), project (alias p), issue (alias
 // i), user, activity, release and release_project, by their column names only.
