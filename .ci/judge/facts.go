@@ -26,6 +26,8 @@ var sources = map[string]source{
 	"reported":       {"/organizations/$org/issues/?query=$about", "0.shortId"},
 	"reportedIn":     {"/organizations/$org/issues/?query=$about", "0.project.slug"},
 	"report":         {"/organizations/$org/issues/$reported/user-reports/", "0.comments"},
+	"blocked":        {"/organizations/$org/issues/?query=error.type:ApplicationNotResponding", "0.shortId"},
+	"cron":           {"/organizations/$org/issues/?query=issue.category:cron", "0.shortId"},
 	"feedback":       {"/organizations/$org/issues/?query=issue.category:feedback", "0.shortId"},
 	"release":        {"/projects/$org/$project/releases/", "0.version"},
 	"shortRelease":   {"/projects/$org/$project/releases/", "0.shortVersion"},
