@@ -81,25 +81,31 @@ func (a *attacked) stillWorks(after string) {
 	}
 }
 
+// compressor is nil for what is not an encoding.
+func compressor(t testing.TB, encoding string, to io.Writer) io.WriteCloser {
+	t.Helper()
+	switch encoding {
+	case "gzip":
+		return gzip.NewWriter(to)
+	case "deflate":
+		return zlib.NewWriter(to)
+	case "br":
+		return brotli.NewWriterLevel(to, 1)
+	case "zstd":
+		w, err := zstd.NewWriter(to, zstd.WithEncoderConcurrency(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	return nil
+}
+
 // bomb packs half a gigabyte of zeros.
 func bomb(t *testing.T, encoding string) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	var w io.WriteCloser
-	switch encoding {
-	case "gzip":
-		w = gzip.NewWriter(&b)
-	case "deflate":
-		w = zlib.NewWriter(&b)
-	case "br":
-		w = brotli.NewWriterLevel(&b, 1)
-	case "zstd":
-		z, err := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w = z
-	}
+	w := compressor(t, encoding, &b)
 	if _, err := io.Copy(w, zeros(512<<20)); err != nil {
 		t.Fatal(err)
 	}
