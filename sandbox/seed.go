@@ -25,7 +25,14 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 			return fmt.Errorf("%s: %w", o.Slug, err)
 		}
 		for _, p := range o.Projects {
-			b := &batch{ctx: ctx, tx: tx, tags: payload.Object{"mark": Mark(o.Slug)}, maxAttached: s.attached, maxRecorded: s.recorded, project: project{id: p.ID, org: o.ID, slug: p.Slug, name: p.Name, platform: p.Platform}}
+			b := &batch{ctx: ctx, tx: tx, tags: payload.Object{"mark": Mark(o.Slug)}, maxAttached: s.attached, maxRecorded: s.recorded}
+			err := tx.QueryRowContext(ctx, "SELECT "+projectColumns+" FROM project p WHERE p.id = ?", p.ID).Scan(b.project.fields()...)
+			if errors.Is(err, sql.ErrNoRows) { // somebody has a project of that name
+				continue
+			}
+			if err != nil {
+				return err
+			}
 			for _, step := range p.Steps(o.Slug, Mark(o.Slug), now) {
 				if err := b.step(step); err != nil {
 					return fmt.Errorf("%s/%s at %s: %w", o.Slug, p.Slug, step.At.Format(time.RFC3339), err)
@@ -98,6 +105,9 @@ func (s *Sandbox) renewSeed(ctx context.Context, tx *sql.Tx) error {
 		}
 	}
 	if _, err := tx.ExecContext(ctx, "UPDATE project SET shorts = 0"); err != nil {
+		return err
+	}
+	if err := s.accounts(ctx, tx); err != nil { // this release's story may have more of them
 		return err
 	}
 	return s.seed(ctx, tx)
