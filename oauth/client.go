@@ -60,16 +60,14 @@ func (s *Server) authenticate(r *http.Request) (Client, error) {
 		return Client{}, err
 	}
 	client, err := s.client(r.Context(), id)
-	if errors.Is(err, errUnknownClient) {
-		return Client{}, invalidClient()
-	}
-	if err != nil {
+	known := !errors.Is(err, errUnknownClient)
+	if known && err != nil {
 		return Client{}, err
 	}
-	if method != client.AuthMethod {
-		return Client{}, invalidClient()
-	}
-	if method != authNone && !hashOf(secret).equal(client.Secret) {
+	// Compared whether or not there is such a client, so that the time does not
+	// tell.
+	right := hashOf(secret).equal(client.Secret)
+	if !known || method != client.AuthMethod || method != authNone && !right {
 		return Client{}, invalidClient()
 	}
 	return client, nil
