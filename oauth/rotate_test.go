@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,7 +106,9 @@ func TestRotation_duringAnUpstreamRefresh(t *testing.T) {
 	w.Clock.Advance(59 * time.Minute)
 	arrived, gate := make(chan struct{}), make(chan struct{})
 	w.Upstream.Set(func() { w.Upstream.arrived, w.Upstream.gate = arrived, gate })
-	done := make(chan error)
+	release := sync.OnceFunc(func() { close(gate) })
+	defer release()
+	done := make(chan error, 1)
 	go func() {
 		_, err := w.Server.UpstreamToken(t.Context(), id)
 		done <- err
@@ -114,7 +117,7 @@ func TestRotation_duringAnUpstreamRefresh(t *testing.T) {
 	pauses := 0
 	err := rotate(t, w, path, func() {
 		if pauses++; pauses == 3 { // it has waited for the lease once
-			close(gate)
+			release()
 			if err := <-done; err != nil {
 				t.Errorf("UpstreamToken: %v", err)
 			}
