@@ -71,6 +71,38 @@ func BenchmarkEnvelopes(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "envelopes/s")
 	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+	var pages, size int64
+	if err := sb.read().QueryRow("SELECT page_count, page_size FROM pragma_page_count, pragma_page_size").Scan(&pages, &size); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(pages*size)/(1<<20)*10_000/float64(b.N), "MB/10000")
+}
+
+// BenchmarkStart is from nothing to ready, with the seed; BenchmarkStartAgain
+// what a later start takes.
+func BenchmarkStart(b *testing.B) {
+	dir := b.TempDir()
+	for i := 0; b.Loop(); i++ {
+		startAndStop(b, filepath.Join(dir, strconv.Itoa(i)))
+	}
+}
+
+func BenchmarkStartAgain(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "sandbox.db")
+	startAndStop(b, path)
+	for b.Loop() {
+		startAndStop(b, path)
+	}
+}
+
+func startAndStop(b *testing.B, path string) {
+	sb, err := New(b.Context(), Options{Path: path})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := sb.Close(); err != nil {
+		b.Fatal(err)
+	}
 }
 
 // BenchmarkSustained sends over HTTP to a sandbox in a process of its own, with
