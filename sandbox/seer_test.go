@@ -10,7 +10,7 @@ import (
 // sample, and no other issue has one, or gets one.
 func TestSeer(t *testing.T) {
 	r := start(t, Options{}).as(mara, writing...)
-	story := r.issues("level:fatal")
+	story := r.issues("level:fatal project:checkout-api")
 	if len(story) != 1 {
 		t.Fatalf("%d fatal issues", len(story))
 	}
