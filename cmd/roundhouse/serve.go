@@ -32,7 +32,8 @@ func serve(ctx context.Context, cfg *config, s streams) error {
 	if err != nil {
 		return err
 	}
-	if err := p.banner(ctx, s.err); err != nil {
+	// Whoever interrupts while it is printed wants to drain, and no error.
+	if err := p.banner(context.WithoutCancel(ctx), s.err); err != nil {
 		return errors.Join(err, p.close())
 	}
 
