@@ -115,7 +115,10 @@ func (s *Sandbox) renewSeed(ctx context.Context, tx *sql.Tx) error {
 
 func (b *batch) step(step seed.Step) error {
 	b.Received = step.At
-	if step.Envelope == nil {
+	switch {
+	case step.Deploy != nil:
+		return b.deploy(step.Deploy)
+	case step.Change != nil:
 		return b.change(step)
 	}
 	env, err := payload.ParseEnvelope(step.Envelope)
@@ -124,6 +127,26 @@ func (b *batch) step(step seed.Step) error {
 	}
 	_, err = b.ingest(env)
 	return err
+}
+
+// deploy tells of a release and its commits before anything is sent from it.
+func (b *batch) deploy(d *seed.Deploy) error {
+	if err := b.release(d.Version, false); err != nil {
+		return err
+	}
+	up := releaseUpdate{Version: d.Version, released: b.Received}
+	for _, c := range d.Commits {
+		up.Commits = append(up.Commits, sentCommit{ID: c.ID, Message: c.Message, AuthorName: c.Author, AuthorEmail: c.Email, Repository: c.Repository, at: c.At})
+	}
+	if err := up.apply(b.ctx, b.tx, b.project.org); err != nil {
+		return err
+	}
+	done := deploy{environment: "production", finished: seconds(b.Received)}
+	err := b.tx.QueryRowContext(b.ctx, "SELECT id FROM release WHERE org = ? AND version = ?", b.project.org, d.Version).Scan(&done.release)
+	if err != nil {
+		return err
+	}
+	return done.insert(b.ctx, b.tx)
 }
 
 // change does what a person did, in the name of the organization's first member.

@@ -401,3 +401,57 @@ func TestNew_SeedIncident(t *testing.T) {
 		t.Errorf("runs: %s", statuses)
 	}
 }
+
+// TestNew_SeedInvestigation walks the story as one who looks for its cause: from
+// the release to the issue, from its event along the trace to the browser, from
+// there to the replay, and to the metric that fell.
+func TestNew_SeedInvestigation(t *testing.T) {
+	r := start(t, Options{}).as(mara, append(reading, "project:releases")...)
+	var latest struct {
+		Version    string
+		LastCommit struct{ Message string }
+		LastDeploy struct{ Environment string }
+	}
+	r.get("/organizations/acme-outdoors/releases/checkout-api@2.8.0/", &latest)
+	if !strings.HasPrefix(latest.LastCommit.Message, "Apply stacked coupons") || latest.LastDeploy.Environment != "production" {
+		t.Errorf("release %+v", latest)
+	}
+	fatal := r.issues("is:unresolved level:fatal firstRelease:checkout-api@2.8.0")
+	if len(fatal) != 1 || fatal[0].Count != "140" || fatal[0].UserCount != 61 {
+		t.Fatalf("fatal issues of the release: %+v", fatal)
+	}
+	// The event that the replay of moment 62 shows: a customer also wrote about it.
+	replays := r.replays("count_rage_clicks:>=1 user.email:" + "ayo.b@example.test")
+	if len(replays) != 1 {
+		t.Fatalf("replays %v", replays)
+	}
+	trace := replays[0]["trace_ids"].([]any)[0].(string)
+	if len(replays[0]["error_ids"].([]any)) == 0 {
+		t.Errorf("replay %v has no errors", replays[0])
+	}
+	var meta struct {
+		Errors, Logs int
+		SpanCount    int `json:"span_count"`
+	}
+	r.get("/organizations/acme-outdoors/trace-meta/"+trace+"/", &meta)
+	if meta.Errors < 2 || meta.Logs < 1 || meta.SpanCount < 7 {
+		t.Errorf("trace %+v, want the errors of both sides, what was logged and the spans", meta)
+	}
+	var spans struct{ Data []map[string]any }
+	r.get("/organizations/acme-outdoors/events/?dataset=spans&field=project&field=transaction&field=count()&query="+url.QueryEscape("trace:"+trace), &spans)
+	if len(spans.Data) < 2 {
+		t.Errorf("spans by project: %v", spans.Data)
+	}
+	rate := func(query string) float64 {
+		var out struct{ Data []map[string]any }
+		r.get("/organizations/acme-outdoors/events/?dataset=tracemetrics&statsPeriod=14d&field="+url.QueryEscape("avg(value,orders.placed,counter,-)")+"&query="+url.QueryEscape(query), &out)
+		if len(out.Data) != 1 {
+			t.Fatalf("%s: %v", query, out.Data)
+		}
+		v, _ := out.Data[0]["avg(value,orders.placed,counter,-)"].(float64)
+		return v
+	}
+	if before, after := rate("timestamp:+2d"), rate("timestamp:-24h"); after == 0 || after > 0.9*before {
+		t.Errorf("orders placed an hour: %v before, %v since", before, after)
+	}
+}

@@ -1,7 +1,6 @@
 package seed
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -108,9 +107,5 @@ func (a attributes) wrap() object {
 
 // messages is a list of one message, as text.
 func messages(role, text string) string {
-	raw, err := json.Marshal([]object{{"role": role, "content": text}})
-	if err != nil {
-		panic(fmt.Sprintf("seed: %v", err)) // the data are constants
-	}
-	return string(raw)
+	return encoded([]object{{"role": role, "content": text}})
 }

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// userAgent is of the browser that everybody in the story uses.
+const userAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36"
+
 type (
 	// fault is what becomes one issue. Its events are spread evenly from first
 	// to last, both counted back from now; those of a fault of the story fall
@@ -60,7 +63,11 @@ func (t *teller) fault(n int, f fault) {
 			at = t.moment(who).Add(600 * time.Millisecond)
 			where = object{"trace_id": t.storyTrace(who), "span_id": t.storySpan(who)}
 		}
-		t.send(at, "event", t.hex(32, name, i), nil, t.event(f, i, who, at, where))
+		ev := t.event(f, i, who, at, where)
+		if f.story && t.recorded(who) {
+			ev["contexts"].(object)["replay"] = object{"replay_id": t.replayID(who)}
+		}
+		t.send(at, "event", t.hex(32, name, i), nil, ev)
 	}
 	t.outcome(f, t.hex(32, name, 0), gap)
 }
@@ -100,7 +107,7 @@ func (t *teller) event(f fault, i, who int, at time.Time, where object) object {
 		ev["breadcrumbs"] = object{"values": crumbs(f.crumbs, at)}
 	}
 	if t.browser() {
-		ev["request"] = object{"url": "https://" + t.org + ".example.test" + f.where, "headers": object{"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36"}}
+		ev["request"] = object{"url": "https://" + t.org + ".example.test" + f.where, "headers": object{"User-Agent": userAgent}}
 	}
 	if t.project.Platform == "react-native" {
 		ev["contexts"].(object)["device"] = object{"family": "Meridian", "model": "Meridian 6"}

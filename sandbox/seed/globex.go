@@ -25,7 +25,7 @@ func collector() Project {
 	return Project{
 		ID: 51101, Slug: "collector", Name: "Collector", Platform: "python",
 		story:    lostProbe(),
-		releases: []release{{"collector@0.39.0", 14 * day}, {"collector@0.40.2", 9 * day}, {"collector@0.41.0", 5 * day}},
+		releases: []release{{"collector@0.39.0", 14 * day, nil}, {"collector@0.40.2", 9 * day, nil}, {"collector@0.41.0", 5 * day, nil}},
 		faults: []fault{
 			{
 				kind: "ReadTimeout", value: "probe 7781 did not answer within 30 s", where: "collector.tasks.poll_probe",
@@ -69,7 +69,7 @@ func telemetryUI() Project {
 	return Project{
 		ID: 51102, Slug: "telemetry-ui", Name: "Telemetry UI", Platform: "javascript-react",
 		story:    lostProbe(),
-		releases: []release{{"telemetry-ui@1.8.1", 14 * day}, {"telemetry-ui@1.9.0", 4 * day}},
+		releases: []release{{"telemetry-ui@1.8.1", 14 * day, nil}, {"telemetry-ui@1.9.0", 4 * day, nil}},
 		faults: []fault{
 			{
 				kind: "TypeError", value: "series.map is not a function", where: "/charts/:station",

@@ -31,8 +31,12 @@ func storefront() Project {
 	const app = "https://shop.example.test/static/js/"
 	return Project{
 		ID: 51001, Slug: "storefront", Name: "Storefront", Platform: "javascript",
-		story:    brokenCoupons(),
-		releases: []release{{"storefront@5.10.4", 14 * day}, {"storefront@5.11.0", 10 * day}, {"storefront@5.11.2", 5 * day}, {"storefront@5.12.0", 27 * hour}},
+		story: brokenCoupons(),
+		releases: []release{
+			{"storefront@5.10.4", 14 * day, nil}, {"storefront@5.11.0", 10 * day, []commit{{"mara", "Show tents by season"}}},
+			{"storefront@5.11.2", 5 * day, []commit{{"jon", "Load the map only when it is seen"}}},
+			{"storefront@5.12.0", 27 * hour, []commit{{"mara", "Let the cart take several coupons"}, {"jon", "Drop the old coupon banner"}}},
+		},
 		faults: []fault{
 			{
 				kind: "TypeError", value: "Cannot read properties of undefined (reading 'total')", where: "/cart",
@@ -79,6 +83,8 @@ func storefront() Project {
 			{fault: 0, event: 31, name: "Tomasz", text: "The total vanished after I added the second coupon."},
 			{fault: 0, event: 62, name: "Ayo", text: "With two coupons my cart stays blank. I cannot pay.", screenshot: true},
 		},
+		replays: []visit{{moment: 31, clicks: 4}, {moment: 62, clicks: 3}, {moment: 124, clicks: 6}},
+		health:  []health{{perDay: 1800, crashed: 6, since: 214}},
 	}
 }
 
@@ -86,8 +92,11 @@ func checkout() Project {
 	const module = "example.test/checkout/"
 	return Project{
 		ID: 51002, Slug: "checkout-api", Name: "Checkout API", Platform: "go",
-		story:    brokenCoupons(),
-		releases: []release{{"checkout-api@2.7.1", 14 * day}, {"checkout-api@2.7.3", 7 * day}, {"checkout-api@2.8.0", 27 * hour}},
+		story: brokenCoupons(),
+		releases: []release{
+			{"checkout-api@2.7.1", 14 * day, nil}, {"checkout-api@2.7.3", 7 * day, []commit{{"jon", "Give the pool of connections a limit"}}},
+			{"checkout-api@2.8.0", 27 * hour, []commit{{"mara", "Apply stacked coupons\n\nThe first coupon is taken from the list before it is known that there is one."}, {"jon", "Round totals once, at the end"}}},
+		},
 		faults: []fault{
 			{
 				kind: "runtime.errorString", value: "runtime error: invalid memory address or nil pointer dereference", where: "POST /orders", level: "fatal",

@@ -26,6 +26,8 @@ type Project struct {
 	series   []series
 	jobs     []job
 	opinions []opinion
+	replays  []visit
+	health   []health
 	chats    []chat
 }
 

@@ -8,7 +8,7 @@ func payments() Project {
 	const site = "/usr/lib/python3.13/site-packages/"
 	return Project{
 		ID: 51003, Slug: "payments-worker", Name: "Payments Worker", Platform: "python",
-		releases: []release{{"payments-worker@1.14.0", 14 * day}, {"payments-worker@1.15.0", 6 * day}},
+		releases: []release{{"payments-worker@1.14.0", 14 * day, nil}, {"payments-worker@1.15.0", 6 * day, nil}},
 		faults: []fault{
 			{
 				kind: "ReadTimeout", value: "HTTPSConnectionPool(host='api.cardinal.test', port=443): Read timed out. (read timeout=10)", where: "payments.tasks.capture",
@@ -47,7 +47,7 @@ func payments() Project {
 func search() Project {
 	return Project{
 		ID: 51004, Slug: "search-api", Name: "Search API", Platform: "node",
-		releases: []release{{"search-api@4.2.0", 14 * day}, {"search-api@4.3.1", 3 * day}},
+		releases: []release{{"search-api@4.2.0", 14 * day, nil}, {"search-api@4.3.1", 3 * day, nil}},
 		faults: []fault{
 			{
 				kind: "TimeoutError", value: "query exceeded 5000 ms", where: "GET /search",
@@ -89,7 +89,7 @@ func mobile() Project {
 	}
 	return Project{
 		ID: 51005, Slug: "mobile", Name: "Mobile App", Platform: "react-native",
-		releases: []release{{"mobile@7.0.2", 14 * day}, {"mobile@7.1.0", 4 * day}},
+		releases: []release{{"mobile@7.0.2", 14 * day, nil}, {"mobile@7.1.0", 4 * day, nil}},
 		faults: []fault{
 			{
 				kind: "ApplicationNotResponding", value: "The app did not respond for at least 5000 ms", where: "MapScreen", level: "fatal",
@@ -120,7 +120,7 @@ func assistant() Project {
 	return Project{
 		ID: 51006, Slug: "ai-assistant", Name: "AI Assistant", Platform: "python",
 		story:    brokenCoupons(),
-		releases: []release{{"ai-assistant@0.11.0", 14 * day}, {"ai-assistant@0.12.0", 2 * day}},
+		releases: []release{{"ai-assistant@0.11.0", 14 * day, nil}, {"ai-assistant@0.12.0", 2 * day, nil}},
 		faults: []fault{
 			{
 				kind: "ToolError", value: "price_cart answered 500", where: "assistant.answer",

@@ -17,12 +17,13 @@ const (
 	day  = 24 * time.Hour
 )
 
-// Step is one thing that happened: an envelope arrived, or a person changed an
-// issue. Steps come in the order of time.
+// Step is one thing that happened: an envelope arrived, a release was deployed,
+// or a person changed an issue. Steps come in the order of time.
 type Step struct {
 	At       time.Time
-	Envelope []byte // nil: a change
-	Change   Change
+	Envelope []byte
+	Deploy   *Deploy
+	Change   *Change
 }
 
 // Change is what a person did to the issue that has the event.
@@ -62,6 +63,12 @@ type teller struct {
 // Everything that was sent carries the mark.
 func (p Project) Steps(org, mark string, now time.Time) []Step {
 	t := &teller{org: org, mark: mark, project: p, now: now, rand: rand.New(rand.NewPCG(uint64(p.ID), 7))}
+	for i, r := range p.releases {
+		t.deploy(i, r)
+	}
+	for _, h := range p.health {
+		t.sessions(h)
+	}
 	for i, f := range p.faults {
 		t.fault(i, f)
 	}
@@ -79,6 +86,9 @@ func (p Project) Steps(org, mark string, now time.Time) []Step {
 	}
 	for i, o := range p.opinions {
 		t.opinion(i, o)
+	}
+	for _, v := range p.replays {
+		t.record(v)
 	}
 	for i, c := range p.chats {
 		t.chat(i, c)
@@ -125,7 +135,7 @@ func (t *teller) sendAll(at time.Time, kind, content string, items []any) {
 }
 
 func (t *teller) change(at time.Time, c Change) {
-	t.steps = append(t.steps, Step{At: at, Change: c})
+	t.steps = append(t.steps, Step{At: at, Change: &c})
 }
 
 // running is the release at the time.

@@ -23,9 +23,3 @@ func (t *teller) moment(n int) time.Time {
 func (t *teller) storyTrace(n int) string { return digest(32, t.org, "story", n) }
 func (t *teller) storySpan(n int) string  { return t.hex(16, "story", n) }
 func (t *teller) storyCall(n int) string  { return digest(16, t.org, "story call", n) }
-
-// release was deployed some time before now.
-type release struct {
-	version string
-	ago     time.Duration
-}
