@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	_ "embed"
 	"errors"
 	"fmt"
 	"math/big"
@@ -16,9 +15,6 @@ import (
 
 // The device flow, RFC 8628: a program without a browser shows a code, and its
 // user enters that in a browser somewhere else.
-
-//go:embed device.sql
-var deviceSchema string
 
 const (
 	deviceGrant  = "urn:ietf:params:oauth:grant-type:device_code"

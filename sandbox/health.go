@@ -3,7 +3,6 @@ package sandbox
 import (
 	"context"
 	"database/sql"
-	_ "embed"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,9 +11,6 @@ import (
 	"roundhouse/sandbox/payload"
 	"roundhouse/sandbox/query"
 )
-
-//go:embed health.sql
-var healthSchema string
 
 const (
 	recountFor   = 5 * 24 * time.Hour // for as long a single session may be told of again

@@ -3,14 +3,10 @@ package sandbox
 import (
 	"context"
 	"database/sql"
-	_ "embed"
 	"time"
 
 	"roundhouse/sandbox/seed"
 )
-
-//go:embed people.sql
-var peopleSchema string
 
 // roleScopes are what the roles of an organization allow at most, whatever the
 // token would. A role that is not here, such as manager or owner, allows

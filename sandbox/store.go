@@ -16,61 +16,9 @@ import (
 )
 
 const (
-	applicationID = 0x52484f53 // "RHOS", in the file's header: tells our file from any other SQLite file
-	firstSchema   = 2          // of schema.sql; what came later is in upgrades, which a new file goes through as well
-	schemaVersion = 14
-	busyTimeout   = 30 * time.Second // another process may be seeding
-	maxReaders    = 8
+	busyTimeout = 30 * time.Second // another process may be seeding
+	maxReaders  = 8
 )
-
-//go:embed schema.sql
-var schema string
-
-//go:embed monitor.sql
-var monitorSchema string
-
-//go:embed feedback.sql
-var feedbackSchema string
-
-//go:embed attachment.sql
-var attachmentSchema string
-
-//go:embed early_checkin.sql
-var earlySchema string
-
-//go:embed replay.sql
-var replaySchema string
-
-//go:embed release.sql
-var releaseSchema string
-
-//go:embed incident.sql
-var incidentSchema string
-
-//go:embed setting.sql
-var settingSchema string
-
-// userIndex is for counting the users of an issue, which every list of issues
-// does. A search has to spell the expression as it is here.
-const userIndex = "CREATE INDEX item_user ON item(issue, attrs ->> '$.user') WHERE issue IS NOT NULL"
-
-// upgrades lead from each older schema to the next. The seed of a file of
-// schema 1 cannot be told from what was added to it, so it is never renewed.
-var upgrades = map[int]string{
-	1:  "CREATE TABLE seeding(at REAL NOT NULL, item INTEGER NOT NULL, activity INTEGER NOT NULL)",
-	2:  monitorSchema,
-	3:  feedbackSchema,
-	4:  attachmentSchema,
-	5:  earlySchema,
-	6:  peopleSchema,
-	7:  replaySchema,
-	8:  releaseSchema,
-	9:  incidentSchema,
-	10: deviceSchema,
-	11: healthSchema,
-	12: userIndex,
-	13: settingSchema,
-}
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews
 // them, in one transaction, so that a half-made database cannot be left behind
@@ -170,38 +118,6 @@ func (s *Sandbox) prepare(ctx context.Context, o Options) error {
 		}
 		return nil
 	})
-}
-
-// migrate makes the tables and accounts of a new database, or brings an older
-// one up to date. It asks for the version again: another process may have been
-// here since checkFile.
-func (s *Sandbox) migrate(ctx context.Context, tx *sql.Tx) (created bool, err error) {
-	var version int
-	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return false, err
-	}
-	if version == schemaVersion {
-		return false, nil
-	}
-	if version == 0 {
-		if _, err := tx.ExecContext(ctx, schema); err != nil {
-			return false, fmt.Errorf("create tables: %w", err)
-		}
-		created, version = true, firstSchema
-	}
-	for v := version; v < schemaVersion; v++ {
-		if _, err := tx.ExecContext(ctx, upgrades[v]); err != nil {
-			return false, fmt.Errorf("upgrade from schema %d: %w", v, err)
-		}
-	}
-	if err := s.accounts(ctx, tx); err != nil {
-		return false, fmt.Errorf("create accounts: %w", err)
-	}
-	pragmas := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)
-	if _, err := tx.ExecContext(ctx, pragmas); err != nil {
-		return false, fmt.Errorf("mark the file: %w", err)
-	}
-	return created, nil
 }
 
 // purge deletes the secrets that have expired. At open it is often enough: a

@@ -61,6 +61,3 @@ CREATE TABLE token(
   user INTEGER NOT NULL REFERENCES user(id), scopes TEXT NOT NULL, created REAL NOT NULL, expires REAL) WITHOUT ROWID;
 CREATE TABLE web_session(
   hash BLOB PRIMARY KEY, user INTEGER NOT NULL REFERENCES user(id), expires REAL NOT NULL) WITHOUT ROWID;
-
--- One row once the seed is told: when, and the newest rows that it left.
-CREATE TABLE seeding(at REAL NOT NULL, item INTEGER NOT NULL, activity INTEGER NOT NULL);
