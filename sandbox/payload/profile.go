@@ -269,6 +269,7 @@ func (p *Profile) Attrs() Attrs {
 			a.Set(name+"."+key, Text(At(o, name, key)))
 		}
 	}
+	a.setAll(tagMap(o["transaction_tags"]), "")
 	sdk := AsObject(o["client_sdk"])
 	a.Set("sdk.name", Text(sdk["name"]))
 	a.Set("sdk.version", Text(sdk["version"]))

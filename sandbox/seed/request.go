@@ -17,6 +17,7 @@ type (
 		count            int           // not of the story
 		every            time.Duration // 0: 100 minutes
 		calls            []call
+		work             []work // what profiles show; nil: it was never profiled
 		story            bool
 		inner            bool // of the story: another project called it
 	}
@@ -72,10 +73,14 @@ func (t *teller) serve(r request, s served) {
 			"status": status, "start_timestamp": unix(from), "timestamp": unix(to), "data": c.data(status)})
 		from = to
 	}
+	contexts := object{"trace": trace}
+	if len(r.work) > 0 && s.n%profileEvery == 0 {
+		contexts["profile"] = t.profile(r, s, end)
+	}
 	t.send(end, "transaction", t.hex(32, s.name, s.n), nil, object{
 		"type": "transaction", "transaction": r.name, "platform": t.platform(), "release": t.running(end), "environment": "production",
 		"start_timestamp": unix(s.start), "timestamp": unix(end), "tags": object{"mark": t.mark}, "spans": spans, "request": object{"method": cmp.Or(r.method, "GET")},
-		"contexts": object{"trace": trace},
+		"contexts": contexts,
 	})
 }
 

@@ -1,6 +1,9 @@
 package seed
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // What runs behind the shop, and beside it.
 
@@ -45,6 +48,12 @@ func payments() Project {
 }
 
 func search() Project {
+	serving := []frame{
+		{file: "node:internal/process/task_queues", function: "processTicksAndRejections", line: 103},
+		{file: "src/server.js", function: "search", module: "server", line: 52, own: true},
+	}
+	below := func(more ...frame) []frame { return append(slices.Clone(serving), more...) }
+	ranking := frame{file: "src/rank.js", function: "rankTrails", module: "rank", line: 20, own: true}
 	return Project{
 		ID: 51004, Slug: "search-api", Name: "Search API", Platform: "node",
 		releases: []release{{"search-api@4.2.0", 14 * day, nil}, {"search-api@4.3.1", 3 * day, nil}},
@@ -71,7 +80,13 @@ func search() Project {
 		},
 		requests: []request{
 			{name: "GET /search", op: "http.server", took: 2600 * time.Millisecond, count: 25, every: 90 * time.Minute, calls: []call{
-				{op: "cache.get", description: "search:trails", took: 3 * time.Millisecond}, {op: "db", description: "SELECT * FROM trails WHERE earth_box($1, $2) @> place", took: 2300 * time.Millisecond}}},
+				{op: "cache.get", description: "search:trails", took: 3 * time.Millisecond}, {op: "db", description: "SELECT * FROM trails WHERE earth_box($1, $2) @> place", took: 2300 * time.Millisecond}},
+				work: []work{
+					{4, below()},
+					{31, below(frame{file: "src/trails.js", function: "findTrails", module: "trails", line: 88, own: true}, frame{file: "node_modules/pg/lib/result.js", function: "Result.parseRow", module: "pg.lib:result", line: 61})},
+					{14, below(ranking, frame{file: "src/rank.js", function: "distance", module: "rank", line: 7, own: true})},
+					{3, below(ranking)},
+				}},
 			{name: "GET /suggest", op: "http.server", took: 45 * time.Millisecond, count: 20, every: 2 * hour, calls: []call{
 				{op: "cache.get", description: "suggest:te", took: 2 * time.Millisecond}}},
 		},
