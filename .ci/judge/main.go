@@ -133,12 +133,13 @@ func (j *judge) hear(ctx context.Context) error {
 			r.add(c, j.call(ctx, c))
 		}
 	}
-	r.write(j.out, j.log.refused())
+	refused := j.log.refused()
+	r.write(j.out, refused)
 	if j.only != "" {
 		return nil
 	}
 	r.writeMissing(j.out, known)
-	return r.verdict()
+	return r.verdict(len(refused))
 }
 
 // catalog lists the tools: those in tools/list, and those that the server finds

@@ -47,6 +47,7 @@ func (r *report) write(out io.Writer, refused []wrongStatus) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", one.call.tool, one.call.about, result, one.answer.took.Milliseconds())
 	}
 	w.Flush()
+	fmt.Fprintf(out, "\n%d calls; %d tools did all that was asked of them\n", len(r.rows), r.good())
 	section(out, "errors", func(yield func(string)) {
 		for _, one := range r.rows {
 			if one.answer.wrong != "" {
@@ -85,15 +86,17 @@ func (r *report) called(tool string) bool {
 	return tool == "execute_sentry_tool" || slices.ContainsFunc(r.rows, func(one row) bool { return one.call.tool == tool })
 }
 
-// verdict is an error unless all calls did their work, and enough tools.
-func (r *report) verdict() error {
+// verdict is an error unless all calls did their work, with enough tools, and
+// the sandbox refused nothing meanwhile.
+func (r *report) verdict(refused int) error {
+	failed := 0
 	for _, one := range r.rows {
 		if one.answer.wrong != "" {
-			return fmt.Errorf("%d tools work, and not all calls", r.good())
+			failed++
 		}
 	}
-	if r.good() < enough {
-		return fmt.Errorf("%d tools work, want at least %d", r.good(), enough)
+	if failed > 0 || refused > 0 || r.good() < enough {
+		return fmt.Errorf("%d tools work, want at least %d; %d calls failed and %d kinds of requests were refused, want none", r.good(), enough, failed, refused)
 	}
 	return nil
 }
