@@ -18,6 +18,7 @@ import (
 const (
 	busyTimeout = 30 * time.Second // another process may be seeding
 	maxReaders  = 8
+	pageSize    = 16 << 10 // searches read long stretches: with SQLite's 4 KiB they take half again as long
 )
 
 // open connects, refuses what is not ours, and makes tables and seed, or renews
@@ -86,8 +87,9 @@ func (s *Sandbox) prepare(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Path != "" {
-		// Only after the check: this writes to the file.
-		if _, err := s.writer.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+		// Only after the check: this writes to the file. Of one that has
+		// pages already, it leaves them as they are.
+		if _, err := s.writer.ExecContext(ctx, fmt.Sprintf("PRAGMA page_size = %d; PRAGMA journal_mode = WAL", pageSize)); err != nil {
 			return fmt.Errorf("switch to WAL: %w", err)
 		}
 	}
