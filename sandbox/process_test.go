@@ -118,7 +118,7 @@ func (p *process) kill() {
 
 // send posts the numbered envelope and tells whether it was acknowledged.
 func (p *process) send(client *http.Client, n int) error {
-	resp, err := client.Post(p.Senders[n/3%len(p.Senders)], "", strings.NewReader(sent(n, time.Now())))
+	resp, err := client.Post(p.sender(n), "", strings.NewReader(sent(n, time.Now())))
 	if err != nil {
 		return err
 	}
