@@ -40,6 +40,7 @@ type served struct {
 // started it dies.
 func serveFile(path string) error {
 	ctx := context.Background()
+	defer OwnProcess()()
 	sb, err := New(ctx, Options{Path: path, Empty: true})
 	if err != nil {
 		return err

@@ -75,6 +75,7 @@ func sandboxServe(ctx context.Context, cfg *config, s streams) (err error) {
 		return err
 	}
 	defer ln.Close()
+	defer sandbox.OwnProcess()()
 	fresh := isNew(filepath.Join(cfg.Data, sandboxFile))
 	sb, err := openSandboxFile(ctx, cfg, s)
 	if err != nil {
