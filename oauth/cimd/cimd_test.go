@@ -298,7 +298,11 @@ func TestFetcher_Get_slowBody(t *testing.T) {
 	}
 	defer close(release)
 	s.patience = 50 * time.Millisecond
+	begin := time.Now()
 	s.refused(t, "a slow body", good, "cannot be fetched")
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("given up after %v, want about %v", took, s.patience)
+	}
 }
 
 func TestFetcher_Get_wrongCertificate(t *testing.T) {

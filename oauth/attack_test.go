@@ -1,0 +1,104 @@
+package oauth_test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The attacks that no test of a single endpoint is about. .ci/mutants removes
+// the guards one by one and wants these to fail.
+
+// longSecret is what a random secret of 256 bits looks like.
+var longSecret = regexp.MustCompile(`[A-Za-z0-9_-]{43}`)
+
+// A token for one context must not be changed for one of another.
+func TestAttack_resourceSwap(t *testing.T) {
+	w := newWorld(t)
+	for reason, resource := range map[string]string{
+		"the resource above": w.URL + "/mcp", "a sibling": w.URL + "/mcp/globex", "a sibling with our prefix": w.URL + "/mcp/acme2",
+	} {
+		w.Refused(reason+" for a code", w.CodeForm(w.Code(w.Request(), "inspect"), "resource", resource), "invalid_target")
+		tk := w.SignIn("inspect")
+		w.Refused(reason+" for a refresh token", w.RefreshForm(tk.Refresh, "resource", resource), "invalid_target")
+		if got := w.Grant(w.Exchange(w.RefreshForm(tk.Refresh))).Resource; got != w.URL+"/mcp/acme" {
+			t.Errorf("%s: afterwards the token is for %s", reason, got)
+		}
+	}
+}
+
+// The upstream remembers that its user allowed Roundhouse, and asks no more. So
+// nothing may lead there, for any client, before the user has answered our own
+// page; and an answer counts for one client only.
+func TestAttack_confusedDeputy(t *testing.T) {
+	w := newWorld(t)
+	w.SignIn("inspect") // the user has allowed one client
+	asked := len(w.Upstream.asked)
+
+	const evil = "https://evil.example/cb"
+	w.ClientID = w.Register(`{"redirect_uris":["` + evil + `"],"token_endpoint_auth_method":"none","client_name":"Editor"}`).ID
+	for _, scope := range []string{"-", "inspect", "inspect triage docs"} {
+		resp, page := w.Open(w.Request("redirect_uri", evil, "scope", scope))
+		if resp.StatusCode != http.StatusOK || !strings.Contains(page, "evil.example") {
+			t.Fatalf("scope %q: status %d, want a page that names evil.example:\n%s", scope, resp.StatusCode, page)
+		}
+		for name, values := range resp.Header {
+			if name != "Set-Cookie" && name != "Content-Security-Policy" && longSecret.MatchString(strings.Join(values, " ")) {
+				t.Errorf("scope %q: the header %s tells a state before the consent", scope, name)
+			}
+		}
+		if resp.Header.Get("Location") != "" || len(w.Upstream.asked) != asked {
+			t.Errorf("scope %q: the browser was led on without an answer", scope)
+		}
+	}
+}
+
+// Only pressing the button approves.
+func TestAttack_consentByDefault(t *testing.T) {
+	w := newWorld(t)
+	for _, answer := range []string{"", "Approve", "yes", "approve ", "deny"} {
+		_, page := w.Open(w.Request())
+		resp, _ := w.Answer(page, answer, "inspect")
+		redirectedError(t, w, resp, clientState, "access_denied")
+	}
+	if len(w.Upstream.asked) != 0 {
+		t.Errorf("the upstream was asked %d times", len(w.Upstream.asked))
+	}
+}
+
+// A thief who has copied a refresh token cannot keep using it: whoever of the
+// two comes second, once the window is over, ends the sign-in for both.
+func TestAttack_refreshThief(t *testing.T) {
+	for _, thiefFirst := range []bool{true, false} {
+		w := newWorld(t)
+		stolen := w.SignIn("inspect")
+		owner := w.Exchange(w.RefreshForm(stolen.Refresh))
+		owner = w.Exchange(w.RefreshForm(owner.Refresh)) // two generations on: no window
+		late := stolen.Refresh
+		if thiefFirst {
+			// The thief took the newest one, moves on, and the owner is late.
+			thief := w.Exchange(w.RefreshForm(owner.Refresh))
+			thief = w.Exchange(w.RefreshForm(thief.Refresh))
+			late, owner = owner.Refresh, thief
+		}
+		w.Refused("the late one", w.RefreshForm(late), "invalid_grant")
+		w.WantDead("the access token of the other", owner)
+		w.Refused("the other's refresh token", w.RefreshForm(owner.Refresh), "invalid_grant")
+	}
+}
+
+// What a token endpoint says must not depend on where the token stood.
+func TestAttack_tokenInTheQuery(t *testing.T) {
+	w := newWorld(t)
+	tk := w.SignIn("inspect")
+	for _, form := range []url.Values{w.RefreshForm(tk.Refresh), {"token": {tk.Refresh}, "client_id": {w.ClientID}}} {
+		for _, path := range []string{"/oauth/token", "/oauth/revoke"} {
+			if status, _, body := w.post(path+"?"+form.Encode(), "application/x-www-form-urlencoded", "", nil); status/100 != 4 {
+				t.Errorf("%s with its parameters in the URL: status %d: %s", path, status, body)
+			}
+		}
+	}
+	w.Exchange(w.RefreshForm(tk.Refresh))
+}
