@@ -142,7 +142,7 @@ func (s *Sandbox) cronRoutes(mux *http.ServeMux) {
 // acceptCheckIn reads a check-in from the query and, of a POST, the JSON body,
 // which may have a monitor_config.
 func (s *Sandbox) acceptCheckIn(w http.ResponseWriter, r *http.Request) (string, error) {
-	p, err := s.authorizeKeys(r, append(sentKeys(r), r.PathValue("key")))
+	live, err := s.authorizeKeys(r, append(sentKeys(r), r.PathValue("key")))
 	if err != nil {
 		return "", err
 	}
@@ -168,7 +168,7 @@ func (s *Sandbox) acceptCheckIn(w http.ResponseWriter, r *http.Request) (string,
 	if err != nil {
 		return "", fmt.Errorf("check-in: %w", err)
 	}
-	return s.ingestCheckIn(r, p, raw)
+	return s.ingestCheckIn(r, live.project, raw)
 }
 
 // ingestCheckIn tells a person with curl also what an SDK need not know.

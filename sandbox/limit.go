@@ -1,8 +1,6 @@
 package sandbox
 
 import (
-	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -74,27 +72,13 @@ func (s *spending) take(key string, l rateLimit, now time.Time) (wait time.Durat
 	return 0
 }
 
-func (s *Sandbox) limitOf(ctx context.Context, key string) (*rateLimit, error) {
-	var raw sql.NullString
-	err := s.read().QueryRowContext(ctx, "SELECT opts -> '$.rateLimit' FROM dsn WHERE public = ?", key).Scan(&raw)
-	if err != nil || !raw.Valid {
-		return nil, err
-	}
-	var l *rateLimit
-	return l, json.Unmarshal([]byte(raw.String), &l)
-}
-
 // limitErrors takes from the envelope what is beyond the limit of the key: an
 // error, and with it its attachments. The sender is told by the header, and by
 // 429 when nothing is left.
-func (s *Sandbox) limitErrors(ctx context.Context, h http.Header, key string, env *payload.Envelope) error {
+func (s *Sandbox) limitErrors(h http.Header, key string, l *rateLimit, env *payload.Envelope) error {
 	isError := func(it payload.Item) bool { return it.Kind == "event" }
-	if !slices.ContainsFunc(env.Items, isError) {
+	if l == nil || !slices.ContainsFunc(env.Items, isError) {
 		return nil
-	}
-	l, err := s.limitOf(ctx, key)
-	if err != nil || l == nil {
-		return err
 	}
 	wait := time.Duration(0)
 	env.Items = slices.DeleteFunc(env.Items, func(it payload.Item) bool {

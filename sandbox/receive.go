@@ -84,10 +84,10 @@ func oneLine(r rune) rune {
 
 func (s *Sandbox) accept(w http.ResponseWriter, r *http.Request, parse func([]byte) (*payload.Envelope, error)) (string, error) {
 	given := sentKeys(r)
-	var p project
+	var live liveKey
 	if len(given) > 0 { // before the body is read, where that is possible
 		var err error
-		if p, err = s.authorizeKeys(r, given); err != nil {
+		if live, err = s.authorizeKeys(r, given); err != nil {
 			return "", err
 		}
 	}
@@ -105,14 +105,14 @@ func (s *Sandbox) accept(w http.ResponseWriter, r *http.Request, parse func([]by
 		return "", badRequest("bad envelope: %v", err)
 	}
 	if key := keyOfDSN(env.DSN); key != "" || len(given) == 0 {
-		if p, err = s.authorizeKeys(r, append(given, key)); err != nil {
+		if live, err = s.authorizeKeys(r, append(given, key)); err != nil {
 			return "", err
 		}
 	}
-	if err := s.limitErrors(r.Context(), w.Header(), append(given, keyOfDSN(env.DSN))[0], env); err != nil {
+	if err := s.limitErrors(w.Header(), append(given, keyOfDSN(env.DSN))[0], live.limit, env); err != nil {
 		return "", err
 	}
-	id, err := s.ingestEnvelope(r.Context(), p, env, remoteIP(r))
+	id, err := s.ingestEnvelope(r.Context(), live.project, env, remoteIP(r))
 	var bad *badPayload
 	if errors.As(err, &bad) {
 		return "", badRequest("bad envelope: %v", err)
@@ -155,23 +155,22 @@ func keyOfDSN(dsn string) string {
 	return u.User.Username()
 }
 
-// authorizeKeys returns the project of the path if the keys, which have to
-// agree, are a live key of it.
-func (s *Sandbox) authorizeKeys(r *http.Request, keys []string) (p project, err error) {
+// authorizeKeys returns the key that the keys, which have to agree, are, if it
+// is a live one of the project of the path.
+func (s *Sandbox) authorizeKeys(r *http.Request, keys []string) (live liveKey, err error) {
 	for _, key := range keys {
 		if key != keys[0] {
-			return p, refuse(http.StatusForbidden, "the keys in header, query and envelope differ")
+			return live, refuse(http.StatusForbidden, "the keys in header, query and envelope differ")
 		}
 	}
 	if keys[0] == "" {
-		return p, refuse(http.StatusForbidden, "no key: send it as X-Sentry-Auth, as ?sentry_key= or as the envelope's dsn")
+		return live, refuse(http.StatusForbidden, "no key: send it as X-Sentry-Auth, as ?sentry_key= or as the envelope's dsn")
 	}
-	err = s.read().QueryRowContext(r.Context(), "SELECT "+projectColumns+` FROM dsn d JOIN project p ON p.id = d.project
-		WHERE d.public = ? AND p.id = ? AND d.active`, keys[0], asID(r.PathValue("project"))).Scan(p.fields()...)
+	live, err = s.liveKey(r.Context(), dsnKey{keys[0], asID(r.PathValue("project"))})
 	if errors.Is(err, sql.ErrNoRows) {
-		return p, refuse(http.StatusForbidden, "the key is unknown or inactive, or belongs to another project")
+		return live, refuse(http.StatusForbidden, "the key is unknown or inactive, or belongs to another project")
 	}
-	return p, err
+	return live, err
 }
 
 func remoteIP(r *http.Request) string {

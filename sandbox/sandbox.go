@@ -47,6 +47,7 @@ type Sandbox struct {
 
 	spending spending // of keys with a rate limit
 	guesses  spending // of addresses, at the codes of devices
+	known    knownKeys
 
 	writing    chan struct{} // full while there is a write transaction
 	waiting    line          // of batches for the next one

@@ -151,6 +151,7 @@ func (s *Sandbox) write(ctx context.Context, f func(*sql.Tx) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	defer s.known.forget() // f may have changed a key
 	return s.transact(ctx, f)
 }
 
