@@ -12,10 +12,10 @@ func Analysis() map[string]any {
 		"run_id": 1, "status": "completed",
 		"blocks": []any{object{"artifacts": []any{
 			object{"key": "root_cause", "data": object{
-				"one_line_description": "Sample analysis, written by hand: ApplyCoupon reads the first coupon of a list that can be empty.",
+				"one_line_description": "Sample analysis, written by hand: ApplyCoupon follows the first coupon of a list that can be empty.",
 				"five_whys": []any{
 					"Orders fail because ApplyCoupon panics.",
-					"It panics because it takes coupons[0] of a list without elements.",
+					"It panics because First returns nil for a list without coupons.",
 					"The list is empty because stacked coupons are taken out of the cart before they are priced.",
 					"They are taken out first since checkout-api@2.8.0, which lets coupons be stacked.",
 					"No test of that change has a cart whose coupons were all taken out.",

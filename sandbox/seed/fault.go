@@ -24,6 +24,8 @@ type (
 		users                     []person
 		environment               string
 		crumbs                    []string
+		apart                     time.Duration // of the crumbs; 0: 3 seconds
+		after                     time.Duration // of the story: since its moment
 		tags                      map[string]string
 		story                     bool
 		unhandled                 bool
@@ -60,7 +62,7 @@ func (t *teller) fault(n int, f fault) {
 		who := i
 		if f.story {
 			who = i * t.project.story.times / f.events
-			at = t.moment(who).Add(600 * time.Millisecond)
+			at = t.moment(who).Add(stretch(f.after, pace(who)))
 			where = object{"trace_id": t.storyTrace(who), "span_id": t.storySpan(who)}
 		}
 		ev := t.event(f, i, who, at, where)
@@ -81,8 +83,11 @@ func (t *teller) outcome(f fault, event string, gap time.Duration) {
 	case f.then.ignored:
 		t.change(t.now.Add(-f.first+hour), Change{EventID: event, Status: "ignored"})
 	}
-	if f.then.assign != "" || f.then.note != "" {
-		t.change(t.now.Add(-f.last), Change{EventID: event, Assign: f.then.assign, Note: f.then.note})
+	if f.then.assign != "" {
+		t.change(t.now.Add(-f.last+7*time.Minute), Change{EventID: event, Assign: f.then.assign})
+	}
+	if f.then.note != "" {
+		t.change(t.now.Add(-f.last+19*time.Minute), Change{EventID: event, Note: f.then.note})
 	}
 }
 
@@ -94,8 +99,7 @@ func (t *teller) event(f fault, i, who int, at time.Time, where object) object {
 	}
 	ev := object{
 		"timestamp": at.Format(time.RFC3339Nano), "platform": t.platform(), "level": cmp.Or(f.level, "error"), "transaction": f.where,
-		"release": t.running(at), "environment": environment(f.environment), "server_name": fmt.Sprintf("%s-%d", t.project.Slug, i%3),
-		"tags": tags, "sdk": object{"name": "sentry." + t.platform(), "version": "9.4.0"}, "extra": object{"attempt": i + 1},
+		"release": t.running(at), "environment": environment(f.environment), "tags": tags, "sdk": t.sdk(), "extra": object{"attempt": i + 1},
 		"contexts": object{"trace": where, "runtime": t.runtime()},
 	}
 	f.describe(ev)
@@ -104,10 +108,13 @@ func (t *teller) event(f fault, i, who int, at time.Time, where object) object {
 		ev["user"] = object{"id": u.id, "email": u.email, "ip_address": u.ip}
 	}
 	if len(f.crumbs) > 0 {
-		ev["breadcrumbs"] = object{"values": crumbs(f.crumbs, at)}
+		ev["breadcrumbs"] = object{"values": crumbs(f.crumbs, at, cmp.Or(f.apart, 3*time.Second))}
 	}
 	if t.browser() {
-		ev["request"] = object{"url": "https://" + t.org + ".example.test" + f.where, "headers": object{"User-Agent": userAgent}}
+		ev["request"] = object{"url": t.project.site + f.where, "headers": object{"User-Agent": userAgent}}
+	}
+	if !t.browser() && t.project.Platform != "react-native" {
+		ev["server_name"] = fmt.Sprintf("%s-%d", t.project.Slug, i%3)
 	}
 	if t.project.Platform == "react-native" {
 		ev["contexts"].(object)["device"] = object{"family": "Meridian", "model": "Meridian 6"}
@@ -154,12 +161,12 @@ func stack(frames []frame) []any {
 	return out
 }
 
-// crumbs are of the form "category|message", a few seconds apart.
-func crumbs(lines []string, at time.Time) []any {
+// crumbs are of the form "category|message".
+func crumbs(lines []string, at time.Time, apart time.Duration) []any {
 	out := make([]any, len(lines))
 	for i, line := range lines {
 		category, message, _ := strings.Cut(line, "|")
-		out[i] = object{"timestamp": at.Add(time.Duration(i-len(lines)) * 3 * time.Second).Format(time.RFC3339Nano), "type": "default", "level": "info", "category": category, "message": message}
+		out[i] = object{"timestamp": at.Add(time.Duration(i-len(lines)) * apart).Format(time.RFC3339Nano), "type": "default", "level": "info", "category": category, "message": message}
 	}
 	return out
 }

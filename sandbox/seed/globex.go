@@ -28,12 +28,12 @@ func collector() Project {
 		releases: []release{{"collector@0.39.0", 14 * day, nil}, {"collector@0.40.2", 9 * day, nil}, {"collector@0.41.0", 5 * day, nil}},
 		faults: []fault{
 			{
-				kind: "ReadTimeout", value: "probe 7781 did not answer within 30 s", where: "collector.tasks.poll_probe",
+				kind: "ReadTimeout", value: "probe 7781 did not answer within 3 s", where: "collector.tasks.poll_probe",
 				frames: []frame{
 					{file: "celery/app/trace.py", function: "trace_task", module: "celery.app.trace", line: 451},
-					{file: "collector/tasks.py", function: "poll_probe", module: "collector.tasks", line: 88, source: "    frame = probe.read(timeout=30)", own: true},
+					{file: "collector/tasks.py", function: "poll_probe", module: "collector.tasks", line: 88, source: "    frame = probe.read(timeout=3)", own: true},
 				},
-				events: 24, story: true, unhandled: true,
+				events: 24, story: true, after: 3300 * time.Millisecond, apart: time.Second, unhandled: true,
 				tags:   map[string]string{"probe.model": "GX-4", "queue": "slow"},
 				crumbs: []string{"log|lease acquired for probe 7781", "http|GET http://probe-7781.lab/frame [504]"},
 			},
@@ -54,12 +54,12 @@ func collector() Project {
 			},
 		},
 		requests: []request{
-			{name: "collector.tasks.poll_probe", op: "queue.task", took: 4200 * time.Millisecond, story: true, inner: true, calls: []call{
-				{op: "http.client", description: "GET http://probe.lab/frame", took: 3600 * time.Millisecond}, {op: "db", description: "INSERT INTO frames VALUES (%s, %s)", took: 30 * time.Millisecond}}},
+			{name: "collector.tasks.poll_probe", op: "queue.task", took: 3400 * time.Millisecond, story: true, inner: true, after: 60 * time.Millisecond, calls: []call{
+				{op: "http.client", description: "GET http://probe.lab/frame", took: 3010 * time.Millisecond}, {op: "db", description: "INSERT INTO frames VALUES (%s, %s)", took: 30 * time.Millisecond}}},
 			{name: "collector.decode", op: "function", took: 320 * time.Millisecond, count: 20, calls: []call{{op: "serialize", description: "frame", took: 90 * time.Millisecond}}},
 		},
 		jobs:   []job{{slug: "calibration-sync", took: 4 * time.Minute, runs: 5}},
-		logs:   []logLine{{level: "info", body: "frame stored", count: 8}, {level: "warn", body: "probe answered late", count: 12, story: true}, {level: "error", body: "probe lost", count: 2}},
+		logs:   []logLine{{level: "info", body: "frame stored", count: 8}, {level: "warn", body: "probe answered late", count: 12, story: true, after: 3100 * time.Millisecond}, {level: "error", body: "probe lost", count: 2}},
 		series: []series{{name: "frames.stored", kind: "counter", value: 900, since: 0.7, flat: true}},
 	}
 }
@@ -67,7 +67,7 @@ func collector() Project {
 func telemetryUI() Project {
 	const app = "https://telemetry.example.test/assets/"
 	return Project{
-		ID: 51102, Slug: "telemetry-ui", Name: "Telemetry UI", Platform: "javascript-react",
+		ID: 51102, Slug: "telemetry-ui", Name: "Telemetry UI", Platform: "javascript-react", site: "https://telemetry.example.test",
 		story:    lostProbe(),
 		releases: []release{{"telemetry-ui@1.8.1", 14 * day, nil}, {"telemetry-ui@1.9.0", 4 * day, nil}},
 		faults: []fault{
@@ -77,7 +77,7 @@ func telemetryUI() Project {
 					{file: "vendor.js", function: "beginWork", line: 4410, abs: app + "vendor.js"},
 					{file: "charts/LineChart.jsx", function: "LineChart", line: 27, abs: app + "charts/LineChart.jsx", source: "  const points = series.map(toPoint)", own: true},
 				},
-				events: 12, story: true, unhandled: true,
+				events: 12, story: true, after: 3800 * time.Millisecond, unhandled: true,
 				crumbs: []string{"navigation|/charts/11", "fetch|GET /api/series?station=11 [200]"}, tags: map[string]string{"station": "11"},
 			},
 			{
@@ -97,8 +97,8 @@ func telemetryUI() Project {
 			},
 		},
 		requests: []request{
-			{name: "/charts/:station", op: "pageload", took: 1800 * time.Millisecond, story: true, calls: []call{
-				{op: "http.client", description: "GET /api/series", took: 900 * time.Millisecond, onward: true}, {op: "ui.react.render", description: "LineChart", took: 260 * time.Millisecond}}},
+			{name: "/charts/:station", op: "pageload", took: 4100 * time.Millisecond, story: true, calls: []call{
+				{op: "http.client", description: "GET /api/series", took: 3600 * time.Millisecond, onward: true}, {op: "ui.react.render", description: "LineChart", took: 260 * time.Millisecond}}},
 		},
 		logs: []logLine{{level: "info", body: "socket connected", count: 6}, {level: "warn", body: "socket reconnecting", count: 5}},
 	}

@@ -22,7 +22,7 @@ var shoppers = []person{
 
 // brokenCoupons is the story of the shop: since the release of yesterday, a cart
 // with two coupons cannot be paid for. The browser sends the order, the API
-// follows a nil pointer, and the browser has no total to show.
+// follows a nil pointer, and the browser has no total to show. People try again.
 func brokenCoupons() story {
 	return story{first: 26 * hour, last: 12 * time.Minute, times: 140, to: crowd(61, shoppers...)}
 }
@@ -30,7 +30,7 @@ func brokenCoupons() story {
 func storefront() Project {
 	const app = "https://shop.example.test/static/js/"
 	return Project{
-		ID: 51001, Slug: "storefront", Name: "Storefront", Platform: "javascript",
+		ID: 51001, Slug: "storefront", Name: "Storefront", Platform: "javascript", site: "https://shop.example.test",
 		story: brokenCoupons(),
 		releases: []release{
 			{"storefront@5.10.4", 14 * day, nil}, {"storefront@5.11.0", 10 * day, []commit{{"mara", "Show tents by season"}}},
@@ -44,7 +44,7 @@ func storefront() Project {
 					{file: "react-dom.production.min.js", function: "callCallback", line: 188, abs: app + "react-dom.production.min.js"},
 					{file: "cart/summary.js", function: "CartSummary.render", line: 42, abs: app + "cart/summary.js", source: "  return formatMoney(cart.discount.total)", own: true},
 				},
-				events: 70, story: true, unhandled: true,
+				events: 70, story: true, after: 700 * time.Millisecond, unhandled: true,
 				crumbs: []string{"navigation|/cart", "fetch|GET /api/cart [200]", "ui.click|button#apply-coupon"},
 				tags:   map[string]string{"cart.size": "3", "coupon": "stacked"},
 			},
@@ -78,13 +78,13 @@ func storefront() Project {
 			{name: "/", op: "pageload", took: 720 * time.Millisecond, count: 20, every: 3 * hour, calls: []call{
 				{op: "resource.script", description: "/static/js/home.js", took: 190 * time.Millisecond}, {op: "resource.img", description: "/img/hero.webp", took: 260 * time.Millisecond}}},
 		},
-		logs: []logLine{{level: "info", body: "cart restored from local storage", count: 25}, {level: "error", body: "order refused: HTTP 500", count: 35, story: true}},
+		logs: []logLine{{level: "info", body: "cart restored from local storage", count: 25}, {level: "error", body: "order refused: HTTP 500", count: 35, story: true, after: 680 * time.Millisecond}},
 		opinions: []opinion{
 			{fault: 0, event: 31, name: "Tomasz", text: "The total vanished after I added the second coupon."},
 			{fault: 0, event: 62, name: "Ayo", text: "With two coupons my cart stays blank. I cannot pay.", screenshot: true},
 		},
 		replays: []visit{{moment: 31, clicks: 4}, {moment: 62, clicks: 3}, {moment: 124, clicks: 6}},
-		health:  []health{{perDay: 1800, crashed: 6, since: 214}},
+		health:  []health{{perHour: 40, since: 3}},
 	}
 }
 
@@ -103,10 +103,10 @@ func checkout() Project {
 				frames: []frame{
 					{file: "net/http/server.go", function: "HandlerFunc.ServeHTTP", module: "net/http", line: 2220},
 					{file: "orders/handler.go", function: "(*Handler).Place", module: module + "orders", line: 118, source: "\ttotal, err := h.pricing.ApplyCoupon(cart, req.Coupons)", own: true},
-					{file: "pricing/coupon.go", function: "(*Service).ApplyCoupon", module: module + "pricing", line: 64, source: "\tfirst := coupons[0].Percent", own: true},
+					{file: "pricing/coupon.go", function: "(*Service).ApplyCoupon", module: module + "pricing", line: 64, source: "\tpercent := coupons.First().Percent", own: true},
 				},
-				events: 140, story: true, unhandled: true,
-				crumbs: []string{"query|SELECT * FROM coupons WHERE cart_id = $1", "http|GET http://pricing.internal/rules [200]"},
+				events: 140, story: true, after: 600 * time.Millisecond, apart: 200 * time.Millisecond, unhandled: true,
+				crumbs: []string{"query|SELECT * FROM coupons WHERE cart_id = $1", "http|POST http://pricing.internal/quote [200]"},
 				tags:   map[string]string{"region": "eu-north-1", "payment.provider": "cardinal"},
 			},
 			{
@@ -130,9 +130,9 @@ func checkout() Project {
 			},
 		},
 		requests: []request{
-			{name: "POST /orders", op: "http.server", took: 460 * time.Millisecond, method: "POST", story: true, inner: true, calls: []call{
+			{name: "POST /orders", op: "http.server", took: 460 * time.Millisecond, method: "POST", story: true, inner: true, after: 155 * time.Millisecond, calls: []call{
 				{op: "db", description: "SELECT * FROM coupons WHERE cart_id = $1", took: 18 * time.Millisecond}, {op: "http.client", description: "POST http://pricing.internal/quote", took: 390 * time.Millisecond}}},
-			{name: "POST /orders", op: "http.server", took: 240 * time.Millisecond, method: "POST", count: 40, every: 8 * hour, calls: []call{
+			{name: "POST /orders", op: "http.server", took: 240 * time.Millisecond, method: "POST", count: 90, every: 26 * time.Minute, calls: []call{
 				{op: "db", description: "SELECT * FROM coupons WHERE cart_id = $1", took: 18 * time.Millisecond}, {op: "http.client", description: "POST http://pricing.internal/quote", took: 110 * time.Millisecond},
 				{op: "db", description: "INSERT INTO orders VALUES ($1, $2, $3)", took: 22 * time.Millisecond}}},
 			{name: "GET /orders", op: "http.server", took: 480 * time.Millisecond, count: 25, every: 5 * hour, calls: append(
@@ -140,11 +140,11 @@ func checkout() Project {
 				slices.Repeat([]call{{op: "db", description: "SELECT * FROM lines WHERE order_id = $1", took: 45 * time.Millisecond}}, 8)...)},
 		},
 		logs: []logLine{
-			{level: "warn", body: "coupon list empty", count: 140, story: true}, {level: "info", body: "order placed", count: 40, every: 3 * hour},
+			{level: "warn", body: "coupon list empty", count: 140, story: true, after: 190 * time.Millisecond}, {level: "info", body: "order placed", count: 40, every: 3 * hour},
 			{level: "error", body: "settlement batch 2291 timed out", count: 3},
 		},
 		series: []series{
-			{name: "orders.placed", kind: "counter", value: 420, since: 0.82},
+			{name: "orders.placed", kind: "counter", value: 420, since: 0.55},
 			{name: "checkout.latency", kind: "distribution", unit: "millisecond", value: 235, since: 1.9, flat: true},
 		},
 		jobs: []job{{slug: "nightly-settlement", took: 11 * time.Minute, runs: 8}},

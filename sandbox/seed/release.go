@@ -25,11 +25,11 @@ type (
 	}
 	commit struct{ author, message string }
 
-	// health is how the sessions of a project went since it was released: so
-	// many a day, of which so many crashed.
+	// health is how the sessions of a project went: so many an hour, of which
+	// so many crashed. Ten people have as many sessions each.
 	health struct {
-		perDay, crashed int
-		since           int // of them since the story began; 0: as before
+		perHour, crashed int
+		since            int // crashed ones, since the story began
 	}
 )
 
@@ -53,15 +53,24 @@ func (t *teller) deploy(n int, r release) {
 
 // sessions sends the counts of each day at its end.
 func (t *teller) sessions(h health) {
-	for d := range 14 {
-		at := t.now.Add(-time.Duration(13-d)*day - time.Minute)
+	const days, people = 14, 10
+	var hours []any
+	for n := range days * 24 {
+		at := t.now.Add(-time.Duration(days*24-n) * hour)
 		crashed := h.crashed
-		if h.since != 0 && at.After(t.now.Add(-t.project.story.first)) {
+		if at.After(t.now.Add(-t.project.story.first)) {
 			crashed = h.since
 		}
-		t.send(at, "sessions", "", nil, object{
-			"attrs":      object{"release": t.running(at), "environment": environment("")},
-			"aggregates": []any{object{"started": at.Add(-time.Minute).Format(time.RFC3339), "did": fmt.Sprintf("day-%d", d), "exited": h.perDay - crashed, "crashed": crashed}},
-		})
+		for who := range people {
+			crashes := 0
+			if who < crashed {
+				crashes = 1
+			}
+			hours = append(hours, object{"started": at.Format(time.RFC3339), "did": fmt.Sprintf("visitor-%d", (n*people+who*7)%431), "exited": h.perHour/people - crashes, "crashed": crashes})
+		}
+		if next := at.Add(hour); n%24 == 23 || t.running(next) != t.running(at) {
+			t.send(next, "sessions", "", nil, object{"attrs": object{"release": t.running(at), "environment": environment("")}, "aggregates": hours})
+			hours = nil
+		}
 	}
 }

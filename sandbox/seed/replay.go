@@ -24,8 +24,8 @@ func (t *teller) replayID(moment int) string { return t.hex(32, "replay", moment
 // record sends a visit in two segments: what it was like before it failed, and
 // after.
 func (t *teller) record(v visit) {
-	failed, id := t.moment(v.moment).Add(600*time.Millisecond), t.replayID(v.moment)
-	page := "https://shop.example.test/cart"
+	failed, id := t.moment(v.moment).Add(700*time.Millisecond), t.replayID(v.moment)
+	page := t.project.site + "/cart"
 	began := failed.Add(-20 * time.Second)
 	t.segment(v, id, 0, began, failed.Add(-time.Second), page, []any{
 		rrweb(4, began, object{"href": page, "width": 1280, "height": 800}),
@@ -50,7 +50,7 @@ func (t *teller) segment(v visit, id string, n int, from, to time.Time, page str
 		"type": "replay_event", "replay_id": id, "segment_id": n, "replay_start_timestamp": unix(from), "timestamp": unix(to), "urls": []string{page},
 		"trace_ids": []string{t.storyTrace(v.moment)}, "error_ids": []string{}, "replay_type": "buffer", "platform": t.platform(), "environment": environment(""),
 		"release": t.running(to), "tags": object{"mark": t.mark}, "user": object{"id": who.id, "email": who.email, "ip_address": who.ip},
-		"sdk":     object{"name": "sentry.javascript.browser", "version": "11.12.0"},
+		"sdk":     t.sdk(),
 		"request": object{"url": page, "headers": object{"User-Agent": userAgent}},
 	}
 	var b strings.Builder

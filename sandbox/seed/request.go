@@ -19,7 +19,8 @@ type (
 		calls            []call
 		work             []work // what profiles show; nil: it was never profiled
 		story            bool
-		inner            bool // of the story: another project called it
+		inner            bool          // of the story: another project called it
+		after            time.Duration // of the story: since its moment
 	}
 	// call is a span in a request, one after the other.
 	call struct {
@@ -33,14 +34,14 @@ func (t *teller) request(n int, r request) {
 	name := fmt.Sprintf("request %d", n)
 	if r.story {
 		for i := range t.project.story.times {
-			t.serve(r, served{name: name, n: i, start: t.moment(i), trace: t.storyTrace(i), root: t.storySpan(i), status: "internal_error"})
+			t.serve(r, served{name: name, n: i, start: t.moment(i).Add(stretch(r.after, pace(i))), slower: pace(i), trace: t.storyTrace(i), root: t.storySpan(i), status: "internal_error"})
 		}
 		return
 	}
 	every := cmp.Or(r.every, 100*time.Minute)
 	for i := range r.count {
 		end := t.now.Add(-time.Duration(r.count-i) * every).Add(-time.Duration(t.rand.Int64N(int64(every / 2))))
-		t.serve(r, served{name: name, n: i, start: end.Add(-2 * r.took), trace: t.hex(32, "trace "+name, i), root: t.hex(16, "root "+name, i), status: "ok"})
+		t.serve(r, served{name: name, n: i, start: end.Add(-2 * r.took), slower: 0.7 + 0.9*t.rand.Float64(), trace: t.hex(32, "trace "+name, i), root: t.hex(16, "root "+name, i), status: "ok"})
 	}
 }
 
@@ -49,13 +50,13 @@ type served struct {
 	name        string
 	n           int
 	start       time.Time
+	slower      float64
 	trace, root string
 	status      string
 }
 
 func (t *teller) serve(r request, s served) {
-	slower := 0.7 + 0.9*t.rand.Float64()
-	end := s.start.Add(stretch(r.took, slower)).Truncate(time.Microsecond)
+	end := s.start.Add(stretch(r.took, s.slower)).Truncate(time.Microsecond)
 	trace := object{"trace_id": s.trace, "span_id": s.root, "op": r.op, "status": s.status}
 	if r.inner {
 		trace["parent_span_id"] = t.storyCall(s.n)
@@ -63,7 +64,7 @@ func (t *teller) serve(r request, s served) {
 	var spans []any
 	from := s.start.Add(2 * time.Millisecond)
 	for j, c := range r.calls {
-		to := from.Add(stretch(c.took, slower))
+		to := from.Add(stretch(c.took, s.slower))
 		id := t.hex(16, fmt.Sprintf("call %s %d", s.name, j), s.n)
 		status := "ok"
 		if c.onward {

@@ -18,6 +18,7 @@ type Project struct {
 	ID                   int64
 	Slug, Name, Platform string
 
+	site     string    // where the pages of a project that runs in browsers are
 	story    story     // the same for all projects that it is about
 	releases []release // oldest first; the first one precedes everything else
 	faults   []fault

@@ -140,7 +140,7 @@ func assistant() Project {
 			{
 				kind: "ToolError", value: "price_cart answered 500", where: "assistant.answer",
 				frames: []frame{{file: "assistant/tools.py", function: "call", module: "assistant.tools", line: 63, source: "    raise ToolError(f'{tool.name} answered {answer.status}')", own: true}},
-				events: 10, story: true, tags: map[string]string{"tool": "price_cart"},
+				events: 10, story: true, after: time.Minute, tags: map[string]string{"tool": "price_cart"},
 			},
 			{
 				kind: "RateLimitError", value: "the provider takes no more than 60 requests a minute", where: "assistant.answer", level: "warning",

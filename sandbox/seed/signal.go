@@ -14,6 +14,7 @@ type (
 		count       int
 		every       time.Duration // 0: 47 minutes
 		story       bool
+		after       time.Duration // of the story: since its moment
 	}
 	// series is a metric that is sent every hour for two weeks: more by day
 	// than by night, and since the story began so many times as much.
@@ -35,7 +36,7 @@ func (t *teller) log(n int, l logLine) {
 		trace, span := t.hex(32, "trace "+l.body, i), ""
 		if l.story {
 			moment := i * t.project.story.times / l.count
-			at, trace, span = t.moment(moment).Add(80*time.Millisecond), t.storyTrace(moment), t.storySpan(moment)
+			at, trace, span = t.moment(moment).Add(stretch(l.after, pace(moment))), t.storyTrace(moment), t.storySpan(moment)
 		}
 		item := object{"timestamp": unix(at), "trace_id": trace, "level": l.level, "severity_number": severities[l.level], "body": l.body,
 			"attributes": object{"mark": text(t.mark), "sentry.environment": text("production"), "sentry.release": text(t.running(at)), "shard": object{"value": n, "type": "integer"}}}

@@ -160,6 +160,22 @@ func (t *teller) platform() string {
 	return t.project.Platform
 }
 
+// sdk is the one that projects of the platform use.
+func (t *teller) sdk() object {
+	name, version := "sentry.javascript.browser", "11.12.0"
+	switch t.project.Platform {
+	case "go":
+		name, version = "sentry.go", "0.50.0"
+	case "python":
+		name, version = "sentry.python", "2.61.0"
+	case "node":
+		name = "sentry.javascript.node"
+	case "react-native":
+		name, version = "sentry.javascript.react-native", "8.9.0"
+	}
+	return object{"name": name, "version": version}
+}
+
 func (t *teller) runtime() object {
 	switch t.project.Platform {
 	case "go":

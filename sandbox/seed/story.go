@@ -18,6 +18,9 @@ func (t *teller) moment(n int) time.Time {
 	return t.now.Add(-s.first + time.Duration(n)*gap)
 }
 
+// pace is how slow everything was the nth time, in all projects alike.
+func pace(n int) float64 { return 0.9 + 0.3*float64(n*37%101)/101 }
+
 // The ids of the nth time. The span in which it failed is one of each project;
 // the call that leads from one project to the next is one of the organization.
 func (t *teller) storyTrace(n int) string { return digest(32, t.org, "story", n) }
