@@ -109,7 +109,7 @@ func (s *Sandbox) basePath() string {
 // ServeHTTP tells REST from the rest by hand: in one mux, a pattern that catches
 // all of /api/0/ conflicts with /api/{project}/envelope/.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.serveControl(w, r) || s.fail(w, r) {
+	if s.serveControl(w, r) || s.misdirected(w, r) || s.fail(w, r) {
 		return
 	}
 	if strings.HasPrefix(r.URL.Path, apiRoot+"/") {

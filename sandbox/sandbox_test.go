@@ -91,6 +91,7 @@ func (r *runner) send(req *http.Request) *httptest.ResponseRecorder {
 
 func (r *runner) api(method, path, body string) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(method, "/api/0"+path, strings.NewReader(body))
+	req.Host = "localhost"
 	req.Header.Set("Authorization", "Bearer "+r.token)
 	return r.send(req)
 }
