@@ -5,6 +5,11 @@ import (
 	"net/http"
 )
 
+const (
+	healthPath = "/healthz"
+	readyPath  = "/readyz"
+)
+
 // health says that the process runs and answers.
 func (rt *router) health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -5,6 +5,7 @@
 //
 // The order of the checks on an MCP URL, each in a file of its own:
 //
+//	host.go     a foreign Host, on loopback       421
 //	origin.go   a foreign Origin                  403
 //	route.go    another method                    405
 //	route.go    a slug that cannot be one         400
@@ -58,7 +59,8 @@ type Config struct {
 	DefaultScopes []string // what a client should ask for first, for the challenge
 
 	// Public handlers need no token. A path that ends in a slash takes all
-	// below it, and its handler sees the path without that prefix.
+	// below it, and its handler sees the path without that prefix, and checks
+	// the Host for itself.
 	Public map[string]http.Handler
 
 	Origins []string                    // allowed beside PublicURL's own
@@ -97,8 +99,8 @@ func New(cfg Config) http.Handler {
 	// UseEncodedPath: %2F is not a separator. SkipClean: a path is taken as it
 	// came, because a redirected POST loses its body.
 	m := mux.NewRouter().UseEncodedPath().SkipClean(true)
-	m.Path("/healthz").Methods(http.MethodGet, http.MethodHead).HandlerFunc(rt.health)
-	m.Path("/readyz").Methods(http.MethodGet, http.MethodHead).HandlerFunc(rt.ready)
+	m.Path(healthPath).Methods(http.MethodGet, http.MethodHead).HandlerFunc(rt.health)
+	m.Path(readyPath).Methods(http.MethodGet, http.MethodHead).HandlerFunc(rt.ready)
 	for path, h := range cfg.Public {
 		if prefix, below := strings.CutSuffix(path, "/"); below {
 			m.PathPrefix(path).Handler(http.StripPrefix(prefix, h))
@@ -116,7 +118,7 @@ func New(cfg Config) http.Handler {
 	}
 	m.NotFoundHandler = http.HandlerFunc(rt.notFound)
 	m.MethodNotAllowedHandler = http.HandlerFunc(rt.readOnly)
-	return rt.observe(m)
+	return rt.observe(rt.admitHost(m))
 }
 
 func originOf(publicURL string) string {
