@@ -31,7 +31,7 @@ func (p *program) banner(ctx context.Context, w io.Writer) error {
 		}
 	}
 	if p.backend.sandbox != nil {
-		if err := welcome(ctx, w, p.backend.sandbox, p.backend.fresh); err != nil {
+		if err := welcome(ctx, w, p.backend.sandbox, p.backend.fresh, p.dsnCommand); err != nil {
 			return err
 		}
 	}

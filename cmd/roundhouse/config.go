@@ -42,8 +42,8 @@ func parse(c *command, args []string, getenv func(string) string, stdout io.Writ
 	if err := fromFile(fs, given, cfg.File); err != nil {
 		return nil, err
 	}
-	if cfg.Data == "" {
-		cfg.Data = defaultData(getenv)
+	if cfg.usualData = defaultData(getenv); cfg.Data == "" {
+		cfg.Data = cfg.usualData
 	}
 	if c.check != nil {
 		if err := c.check(cfg); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"roundhouse/sandbox"
@@ -12,7 +13,7 @@ import (
 
 // sandboxDSN prints where SDKs send to: one DSN alone, for scripts, or all.
 func sandboxDSN(ctx context.Context, cfg *config, s streams) (err error) {
-	sb, err := openSandboxFile(ctx, cfg, s)
+	sb, err := openOrMake(ctx, cfg, s)
 	if err != nil {
 		return err
 	}
@@ -55,9 +56,33 @@ func printDSNs(ctx context.Context, w io.Writer, sb *sandbox.Sandbox) error {
 // emptyProject of sampleOrg waits for what its owner sends.
 const emptyProject = "my-app"
 
+// dsnCommand is what to type for the DSNs of a sandbox that is served at url.
+func (c *config) dsnCommand(url string) string {
+	command := "roundhouse sandbox dsn" + c.dataFlag()
+	if url != defaultSandboxURL {
+		command += " --sandbox-url " + url
+	}
+	return command
+}
+
+// dataFlag names the data directory to another command, with a space before it,
+// where it is not the default.
+func (c *config) dataFlag() string {
+	if c.Data == c.usualData {
+		return ""
+	}
+	if plainWord.MatchString(c.Data) {
+		return " --data " + c.Data
+	}
+	return " --data '" + strings.ReplaceAll(c.Data, "'", `'\''`) + "'"
+}
+
+// plainWord is what no shell reads anything into.
+var plainWord = regexp.MustCompile(`^[\w./:@-]+$`)
+
 // welcome names who can sign in and, at the first start, where to send a first
 // error.
-func welcome(ctx context.Context, w io.Writer, sb *sandbox.Sandbox, first bool) error {
+func welcome(ctx context.Context, w io.Writer, sb *sandbox.Sandbox, first bool, dsnCommand string) error {
 	const most = 6
 	people, err := sb.People(ctx, most)
 	if err != nil {
@@ -71,13 +96,13 @@ func welcome(ctx context.Context, w io.Writer, sb *sandbox.Sandbox, first bool) 
 	fmt.Fprintf(w, "  %-12s there is no password\n", "")
 	dsn, err := sb.DSN(ctx, sampleOrg, emptyProject)
 	if err != nil || !first { // it may have been renamed, or its key turned off
-		fmt.Fprintf(w, "  %-12s roundhouse sandbox dsn    tells where SDKs send to\n", "Your own")
+		fmt.Fprintf(w, "  %-12s %s    tells where SDKs send to\n", "Your own", dsnCommand)
 		return nil
 	}
 	fmt.Fprintf(w, "  %-12s %s/%s is empty; send it an error of yours:\n", "Your own", sampleOrg, emptyProject)
 	for line := range strings.SplitSeq(sandbox.Snippet("python", dsn), "\n") {
 		fmt.Fprintf(w, "  %-12s   %s\n", "", line)
 	}
-	fmt.Fprintf(w, "  %-12s roundhouse sandbox dsn --sdk %s    for another language\n", "", strings.Join(sandbox.SDKs, "|"))
+	fmt.Fprintf(w, "  %-12s %s --sdk %s    for another language\n", "", dsnCommand, strings.Join(sandbox.SDKs, "|"))
 	return nil
 }

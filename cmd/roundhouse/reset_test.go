@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -77,5 +79,52 @@ func TestSandboxDSN(t *testing.T) {
 	out, err := typed(t, dir, "", "sandbox", "dsn", "--sdk", "go", "--sandbox-url", "http://127.0.0.1:9000")
 	if err != nil || !strings.Contains(out, `"`+elsewhere+`"`) || strings.Count(out, "\n") != 3 {
 		t.Errorf("--sdk go: %v\n%s", err, out)
+	}
+}
+
+// TestSandbox_DSNCommand: what a server prints leads to the DSNs of that server.
+func TestSandbox_DSNCommand(t *testing.T) {
+	dir := t.TempDir() + "/it's mine"
+	for _, args := range [][]string{{"serve"}, {"sandbox", "serve"}} {
+		for range 2 { // the first start says more
+			ctx, cancel := context.WithCancel(t.Context())
+			out := newWatch(t)
+			ended := make(chan error, 1)
+			go func() { // ends with cancel
+				ended <- run(ctx, append(args, "--addr", "127.0.0.1:0", "--data", dir), func(string) string { return "" }, strings.NewReader(""), io.Discard, out)
+			}()
+			flags := out.find(`roundhouse sandbox dsn( .*?)(?: --sdk|  )`)
+			url := strings.TrimPrefix(flags[strings.Index(flags, "http://"):], "http://")
+			listening := out.find(map[bool]string{true: `MCP client\s+http://(\S+)/mcp`, false: `URL\s+http://(\S+)`}[args[0] == "serve"])
+			cancel()
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			if want := ` --data '` + strings.ReplaceAll(dir, "'", `'\''`) + `' --sandbox-url http://` + url; flags != want || !strings.HasPrefix(url, listening) {
+				t.Errorf("%v at %s: roundhouse sandbox dsn%s, want%s", args, listening, flags, want)
+			}
+			if strings.HasSuffix(url, sandboxPath) != (args[0] == "serve") {
+				t.Errorf("%v: the sandbox is not at %s", args, url)
+			}
+		}
+	}
+	usual := &config{Data: "/home/ann/data", usualData: "/home/ann/data"}
+	if got := usual.dsnCommand(defaultSandboxURL); got != "roundhouse sandbox dsn" {
+		t.Errorf("by default: %s", got)
+	}
+}
+
+// TestSandbox_SaysWhatItMade: a command with a wrong directory does not pass a
+// new sandbox for the one that was meant.
+func TestSandbox_SaysWhatItMade(t *testing.T) {
+	for _, command := range []string{"dsn", "app", "token"} {
+		dir := t.TempDir()
+		for _, says := range []bool{true, false} {
+			var stderr bytes.Buffer
+			err := run(t.Context(), []string{"sandbox", command, "--data", dir}, func(string) string { return "" }, strings.NewReader(""), io.Discard, &stderr)
+			if err != nil || strings.Contains(stderr.String(), "made a new sandbox, "+dir) != says {
+				t.Errorf("sandbox %s: %v, %s; want it to tell of a new sandbox: %v", command, err, &stderr, says)
+			}
+		}
 	}
 }

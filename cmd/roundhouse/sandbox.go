@@ -13,6 +13,18 @@ import (
 
 const drainStdio = 5 * time.Second
 
+// openOrMake is for the commands that look into the sandbox of a server. Where
+// there is none yet they make it, and say so: the directory may be a wrong one.
+func openOrMake(ctx context.Context, cfg *config, s streams) (*sandbox.Sandbox, error) {
+	path := filepath.Join(cfg.Data, sandboxFile)
+	fresh := isNew(path)
+	sb, err := openSandboxFile(ctx, cfg, s)
+	if err == nil && fresh {
+		fmt.Fprintf(s.err, "roundhouse: made a new sandbox, %s; for that of a server give its --data\n", path)
+	}
+	return sb, err
+}
+
 func openSandboxFile(ctx context.Context, cfg *config, s streams) (*sandbox.Sandbox, error) {
 	dir, err := cfg.dataDir()
 	if err != nil {
@@ -93,10 +105,10 @@ func sandboxServe(ctx context.Context, cfg *config, s streams) (err error) {
 The sandbox, alone: a Sentry-compatible server with made-up data.
 
   URL          %[1]s
-  Roundhouse   roundhouse sandbox app --data %[2]s    prints a client id and secret; export them, then
+  Roundhouse   roundhouse sandbox app%[2]s    prints a client id and secret; export them, then
                roundhouse --sentry-url %[1]s --data ANOTHER_DIRECTORY
-`, url, cfg.Data)
-	if err := welcome(ctx, s.err, sb, fresh); err != nil {
+`, url, cfg.dataFlag())
+	if err := welcome(ctx, s.err, sb, fresh, cfg.dsnCommand(url)); err != nil {
 		return err
 	}
 	fmt.Fprint(s.err, "  Stop         Ctrl-C\n\n")
@@ -114,7 +126,7 @@ The sandbox, alone: a Sentry-compatible server with made-up data.
 }
 
 func sandboxApp(ctx context.Context, cfg *config, s streams) (err error) {
-	sb, err := openSandboxFile(ctx, cfg, s)
+	sb, err := openOrMake(ctx, cfg, s)
 	if err != nil {
 		return err
 	}
@@ -136,7 +148,7 @@ func sandboxToken(ctx context.Context, cfg *config, s streams) (err error) {
 	if asked := splitList(cfg.Scopes); len(asked) > 0 {
 		scopes = asked
 	}
-	sb, err := openSandboxFile(ctx, cfg, s)
+	sb, err := openOrMake(ctx, cfg, s)
 	if err != nil {
 		return err
 	}

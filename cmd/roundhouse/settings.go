@@ -15,6 +15,7 @@ type config struct {
 	File      string
 	Addr      string
 	Data      string
+	usualData string // where the data goes when nobody says
 	Store     string
 	PublicURL string
 
@@ -62,7 +63,10 @@ type config struct {
 	Since       string
 }
 
-const defaultAddr = "127.0.0.1:8080"
+const (
+	defaultAddr       = "127.0.0.1:8080"
+	defaultSandboxURL = "http://" + defaultAddr + sandboxPath
+)
 
 // settings are all there are, so that one file can serve several commands.
 var settings = map[string]func(*flag.FlagSet, *config){
@@ -184,7 +188,7 @@ var settings = map[string]func(*flag.FlagSet, *config){
 		fs.StringVar(&c.SDK, "sdk", "", "print three lines that send a first error with this `SDK`: "+strings.Join(sandbox.SDKs, ", "))
 	},
 	"sandbox-url": func(fs *flag.FlagSet, c *config) {
-		fs.StringVar(&c.SandboxURL, "sandbox-url", "http://"+defaultAddr+sandboxPath, "`URL` at which programs reach the sandbox; the default is where roundhouse serves it")
+		fs.StringVar(&c.SandboxURL, "sandbox-url", defaultSandboxURL, "`URL` at which the sandbox is reached: with sandbox serve http://ADDR, with serve http://ADDR/sandbox")
 	},
 	"scopes": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.Scopes, "scopes", "", "comma-separated Sentry `scopes`, such as org:read,event:write, in place of what the skills need")

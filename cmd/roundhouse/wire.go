@@ -19,20 +19,21 @@ import (
 
 // program is everything that serve runs, wired together.
 type program struct {
-	publicURL string
-	backend   *backend
-	store     *oauth.SQLStore
-	auth      *oauth.Server
-	admins    administrators
-	brought   *passthrough // nil: no tokens of Sentry's own
-	node      *actors.Node
-	handler   http.Handler
+	publicURL  string
+	dsnCommand string // tells the DSNs of the sandbox
+	backend    *backend
+	store      *oauth.SQLStore
+	auth       *oauth.Server
+	admins     administrators
+	brought    *passthrough // nil: no tokens of Sentry's own
+	node       *actors.Node
+	handler    http.Handler
 }
 
 // open builds the program for clients that reach it at publicURL. On an error
 // it has closed what it had opened.
 func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logger) (p *program, err error) {
-	p = &program{publicURL: publicURL}
+	p = &program{publicURL: publicURL, dsnCommand: cfg.dsnCommand(publicURL + sandboxPath)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
