@@ -101,6 +101,9 @@ func parseHeader(line []byte) (Object, error) {
 
 // ParseObject reads one JSON object and nothing after it.
 func ParseObject(raw []byte) (Object, error) {
+	if o, ok := decodeObject(raw); ok {
+		return o, nil
+	}
 	if deep(raw) {
 		return nil, fmt.Errorf("nested deeper than %d", maxDepth)
 	}

@@ -2,7 +2,7 @@ package payload
 
 import (
 	"cmp"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -151,27 +151,29 @@ func (sp Span) setMeasurements(measurements Object) {
 	}
 }
 
-// container is the payload of a span, log or metric item.
-type container struct {
-	Items []json.RawMessage `json:"items"`
-}
-
 // ParseContainer reads the list of spans, logs or metrics that one item carries.
 func ParseContainer(payload []byte) ([]Object, error) {
-	var c container
-	if err := json.Unmarshal(payload, &c); err != nil {
+	o, err := ParseObject(payload)
+	if err != nil {
 		return nil, fmt.Errorf("container: %w", err)
 	}
-	if len(c.Items) > maxContainerItems {
+	return Contained(o)
+}
+
+// Contained is the list that a container holds.
+func Contained(o Object) ([]Object, error) {
+	list, ok := o["items"].([]any)
+	if !ok && o["items"] != nil {
+		return nil, errors.New("container: items is not a list")
+	}
+	if len(list) > maxContainerItems {
 		return nil, fmt.Errorf("container: more than %d items", maxContainerItems)
 	}
-	out := make([]Object, len(c.Items))
-	for i, raw := range c.Items {
-		o, err := ParseObject(raw)
-		if err != nil {
-			return nil, fmt.Errorf("container item %d: %w", i+1, err)
+	out := make([]Object, len(list))
+	for i, item := range list {
+		if out[i], ok = item.(Object); !ok {
+			return nil, fmt.Errorf("container item %d: not a JSON object", i+1)
 		}
-		out[i] = o
 	}
 	return out, nil
 }
