@@ -13,15 +13,34 @@ import (
 const Filtered = "[Filtered]"
 
 var (
-	// secretParts mark a key wherever they stand in it; secretWords only as a
-	// word of it, or "author" and "input_tokens" would be lost.
-	secretParts = bytes.Fields([]byte("password passwd secret apikey privatekey credential authorization accesstoken authtoken sessionid cookie csrf xsrf"))
-	secretWords = []string{"auth", "token", "session", "pwd"}
+	secrets = secretsByLetter()
+
+	// secretEnds are how a name ends that secretInText looks for.
+	secretEnds = strings.Fields("password passwd secret apikey api_key api-key token credential credentials session sessionid csrf auth")
 
 	secretInText = regexp.MustCompile(`(?i)\b([\w.-]*(?:password|passwd|secret|api[_-]?key|token|credentials?|session(?:id)?|csrf|auth)=)[^&\s"'<>]+`)
 	bearerInText = regexp.MustCompile(`(?i)\b(bearer|authorization:\s*basic)\s+[A-Za-z0-9._~+/=-]{8,}`)
 	userinfo     = regexp.MustCompile(`://[^/\s@"']+:[^/\s@"']+@`)
 )
+
+// secretName marks a key wherever it stands in it, or only as a word of it, or
+// "author" and "input_tokens" would be lost.
+type secretName struct {
+	text []byte
+	word bool
+}
+
+// secretsByLetter lists the names by their first letter.
+func secretsByLetter() (by [256][]secretName) {
+	add := func(names string, word bool) {
+		for name := range strings.FieldsSeq(names) {
+			by[name[0]] = append(by[name[0]], secretName{[]byte(name), word})
+		}
+	}
+	add("password passwd secret apikey privatekey credential authorization accesstoken authtoken sessionid cookie csrf xsrf", false)
+	add("auth token session pwd", true)
+	return by
+}
 
 // namesSecret tells by its name whether the value of a key must not be stored.
 // It is asked for every key of everything that comes in, so the common answer,
@@ -34,14 +53,11 @@ func namesSecret(key string) bool {
 			joined = utf8.AppendRune(joined, unicode.ToLower(r))
 		}
 	}
-	for _, part := range secretParts {
-		if bytes.Contains(joined, part) {
-			return true
-		}
-	}
-	for _, word := range secretWords {
-		if bytes.Contains(joined, []byte(word)) && slices.Contains(words(key), word) {
-			return true
+	for i, c := range joined {
+		for _, name := range secrets[c] {
+			if bytes.HasPrefix(joined[i:], name.text) && (!name.word || slices.Contains(words(key), string(name.text))) {
+				return true
+			}
 		}
 	}
 	return false
@@ -110,18 +126,44 @@ func filter(v any) any {
 	return Filtered
 }
 
-// ScrubText replaces what looks like a secret inside a text.
+// ScrubText replaces what looks like a secret inside a text. The expressions are
+// slow, and few texts can match them.
 func ScrubText(s string) string {
-	if strings.Contains(s, "=") {
+	if givesSecret(s) {
 		s = secretInText.ReplaceAllString(s, "${1}"+Filtered)
 	}
-	if strings.Contains(s, "://") {
+	if strings.Contains(s, "://") && strings.Contains(s, "@") {
 		s = userinfo.ReplaceAllString(s, "://"+Filtered+"@")
 	}
-	if containsFold(s, "bearer") || containsFold(s, "basic") {
+	if len(s) >= len("bearer 12345678") && (containsFold(s, "bearer") || containsFold(s, "authorization")) {
 		s = bearerInText.ReplaceAllString(s, "${1} "+Filtered)
 	}
 	return s
+}
+
+// givesSecret tells whether secretInText can match. Letters beyond ASCII may be
+// others in lower case, so it must look at these.
+func givesSecret(s string) bool {
+	for i := strings.IndexByte(s, '='); i >= 0 && i < len(s); i++ {
+		if s[i] != '=' {
+			continue
+		}
+		for _, end := range secretEnds {
+			if i >= len(end) && strings.EqualFold(s[i-len(end):i], end) {
+				return true
+			}
+		}
+	}
+	return strings.Contains(s, "=") && !isASCII(s)
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // containsFold looks for a word in lower case, in any case.
