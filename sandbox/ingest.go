@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -258,12 +257,16 @@ func (b *batch) insertSpan(sp payload.Span, event string) error {
 // spans stores a container of spans in the second form, or one bare span in
 // the first.
 func (b *batch) spans(raw []byte) error {
-	list, read := []payload.Object(nil), payload.SpanV2
 	o, err := payload.ParseObject(raw)
-	if err == nil && o["items"] == nil {
-		list, read = []payload.Object{o}, payload.SpanV1
-	} else if list, err = payload.ParseContainer(raw); err != nil {
+	if err != nil {
 		return &badPayload{err}
+	}
+	list, read := []payload.Object{o}, payload.SpanV1
+	if o["items"] != nil {
+		read = payload.SpanV2
+		if list, err = payload.Contained(o); err != nil {
+			return &badPayload{err}
+		}
 	}
 	for _, o := range list {
 		o["attributes"], o["data"] = payload.Unwrap(payload.AsObject(o["attributes"])), payload.Unwrap(payload.AsObject(o["data"]))
@@ -336,7 +339,7 @@ func (it item) encode() (row, error) {
 	r := row{item: it, attrs: it.attrs.JSONB()}
 	if it.body != nil {
 		var err error
-		if r.body, err = json.Marshal(it.body); err != nil {
+		if r.body, err = payload.JSON(it.body); err != nil {
 			return row{}, fmt.Errorf("encode body: %w", err)
 		}
 	}

@@ -42,6 +42,12 @@ func (a Attrs) Set(key string, v any) {
 }
 
 func (a Attrs) setAll(o Object, prefix string) {
+	if len(a)+len(o) <= maxAttrs { // all find room, in any order
+		for key, v := range o {
+			a.Set(prefix+key, v)
+		}
+		return
+	}
 	for _, key := range SortedKeys(o) {
 		a.Set(prefix+key, o[key])
 	}

@@ -25,10 +25,15 @@ const (
 // a few attributes of each of very many rows: in this form it skips from one key
 // to the next, and as text it would have to parse them all.
 func (a Attrs) JSONB() []byte {
-	body := make([]byte, 0, 1024)
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	body := (*room)[:0]
 	for _, key := range SortedKeys(Object(a)) {
 		body = appendJSONBText(body, key)
 		body = appendJSONBValue(body, a[key])
+	}
+	if cap(body) <= maxRoom {
+		*room = body
 	}
 	return append(appendJSONBHeader(make([]byte, 0, len(body)+5), jsonbObject, len(body)), body...)
 }
