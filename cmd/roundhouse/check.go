@@ -136,6 +136,9 @@ func checkStdio(c *config) error {
 	if _, err := c.skills(); err != nil {
 		return err
 	}
+	if err := checkURL("sandbox-url", c.SandboxURL); err != nil {
+		return err
+	}
 	return checkSentryURL(c.SentryURL)
 }
 
@@ -190,9 +193,13 @@ func checkSentryURL(raw string) error {
 	if raw == "" {
 		return nil
 	}
+	return checkURL("sentry-url", raw)
+}
+
+func checkURL(flag, raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return fmt.Errorf("--sentry-url %q is not an http or https URL without query", raw)
+		return fmt.Errorf("--%s %q is not an http or https URL without query", flag, raw)
 	}
 	return nil
 }

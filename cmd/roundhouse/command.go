@@ -61,8 +61,10 @@ copy of the same roundhouse.key in its data directory.`,
   roundhouse stdio --org acme-outdoors --project storefront
   ROUNDHOUSE_SENTRY_TOKEN=… roundhouse stdio --sentry-url https://sentry.example.com --org acme
 
-Without --sentry-url it runs against the embedded sandbox and needs no token.`,
-			settings: join(shared, sentrySettings, []string{"org", "project", "sentry-token", "skills", "sandbox-user"}),
+Without --sentry-url it runs against the embedded sandbox and needs no token. The
+links in its answers open while a roundhouse serves that sandbox; where it does so
+at another address, --sandbox-url says where.`,
+			settings: join(shared, sentrySettings, []string{"org", "project", "sentry-token", "skills", "sandbox-user", "sandbox-url"}),
 			check:    checkStdio,
 			run:      stdio,
 		},

@@ -78,6 +78,7 @@ func TestRun_Refused(t *testing.T) {
 		{args: "stdio --org no-such-org", code: 1, says: "no such organization"},
 		{args: "stdio --org ACME-Outdoors", code: 1, says: "use --org acme-outdoors"},
 		{args: "stdio --sandbox-user nobody@example.test", code: 1, says: "nobody@example.test"},
+		{args: "stdio --sandbox-url nowhere", code: 2, says: "--sandbox-url"},
 		{args: "sandbox serve --addr :9000", code: 2, says: "anybody"},
 		{args: "sandbox serve --age ancient", code: 2, says: "--age"},
 		{args: "sandbox serve --scale users=lots", code: 2, says: "--scale"},
@@ -197,6 +198,31 @@ func TestSignals(t *testing.T) {
 			t.Errorf("%v, want exit code %d", cmd.ProcessState, interrupted)
 		}
 	})
+}
+
+// TestStdio_SandboxURL: links lead to where the sandbox is said to be served.
+func TestStdio_SandboxURL(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), build(t), "stdio", "--data", t.TempDir(), "--sandbox-url", "http://127.0.0.1:9/there/")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	c := client.NewClient(transport.NewStdioWithOptions(build(t), nil, nil, transport.WithCommandFunc(
+		func(context.Context, string, []string, []string) (*exec.Cmd, error) { return cmd, nil })))
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := &session{t: t, c: c}
+	if _, s.err = c.Initialize(t.Context(), initialize); s.err != nil {
+		t.Fatal(s.err)
+	}
+	if got := s.Call("find_organizations", nil); !strings.Contains(got, "http://127.0.0.1:9/there/organizations/acme-outdoors/") {
+		t.Errorf("find_organizations: %v %s", s.err, got)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stderr.String(), "serves http://127.0.0.1:9/there,") {
+		t.Errorf("at the start it says %s", &stderr)
+	}
 }
 
 // TestStdio runs the program as a local agent does, with mcp-go's stdio client.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"roundhouse/constraint"
@@ -51,6 +52,9 @@ func stdio(ctx context.Context, cfg *config, s streams) error {
 		caller.Skills = append(caller.Skills, skill.ID)
 	}
 	fmt.Fprintf(s.err, "roundhouse: %s as %s, on standard input and output\n", b.name, user.Email)
+	if b.sandbox != nil {
+		fmt.Fprintf(s.err, "roundhouse: nothing listens here; links in answers open while roundhouse serve%s serves %s, or what --sandbox-url names\n", cfg.dataFlag(), b.url)
+	}
 	err = node.ServeStdio(constraint.WithCaller(ctx, caller), key, s.in, s.out)
 	if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
 		err = nil
@@ -70,8 +74,7 @@ func localBackend(ctx context.Context, cfg *config, skills []tools.Skill, logger
 	if err != nil {
 		return nil, sentry.Token{}, err
 	}
-	// Links lead to where the serve command mounts the same sandbox.
-	b, err := openSandbox(ctx, cfg, dir, "http://"+defaultAddr+sandboxPath, logger)
+	b, err := openSandbox(ctx, cfg, dir, strings.TrimRight(cfg.SandboxURL, "/"), logger)
 	if err != nil {
 		return nil, sentry.Token{}, err
 	}
