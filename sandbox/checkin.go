@@ -16,11 +16,15 @@ const (
 	inProgress  = "in_progress"
 	zeroID      = "00000000000000000000000000000000" // the check-in that is in progress, for senders that keep no id
 	maxSlug     = 50
+	maxUpserted = 200 // monitors of a project that check-ins made
 	maxDuration = 1e9 // seconds
 )
 
 // errNoMonitor: a check-in of a monitor that nobody has configured.
 var errNoMonitor = errors.New("there is no such monitor; its first check-in has to bring a monitor_config")
+
+// errFull: a check-in of one monitor too many. It is not kept.
+var errFull = errors.New("check-ins have made too many monitors of the project")
 
 // checkIn stores what a job tells of its run, and returns the run's id.
 func (b *batch) checkIn(raw []byte) (id string, err error) {
@@ -35,6 +39,9 @@ func (b *batch) checkIn(raw []byte) (id string, err error) {
 		}
 	}
 	m, err := b.monitor(o)
+	if errors.Is(err, errFull) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -54,13 +61,17 @@ func (b *batch) monitor(o payload.Object) (m monitor, err error) {
 	if slug == "" {
 		return m, &badPayload{errors.New("no monitor_slug")}
 	}
-	if sent := payload.AsObject(o["monitor_config"]); sent != nil {
+	sent := payload.AsObject(o["monitor_config"])
+	if sent != nil {
 		if err := b.configure(slug, payload.Clip(payload.Text(o["monitor_slug"]), 128), sent); err != nil {
 			return m, err
 		}
 	}
 	row := b.tx.QueryRowContext(b.ctx, "SELECT "+monitorColumns+" WHERE m.project = ? AND m.slug = ?", b.project.id, slug)
 	if err = m.scan(row.Scan); errors.Is(err, sql.ErrNoRows) {
+		if sent != nil {
+			return m, errFull
+		}
 		return m, errNoMonitor
 	}
 	return m, err
@@ -77,9 +88,10 @@ func (b *batch) configure(slug, name string, sent payload.Object) error {
 	if err != nil {
 		return err
 	}
-	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO monitor(project, slug, name, config, created) VALUES (?, ?, ?, ?, ?)
+	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO monitor(project, slug, name, config, created) SELECT ?1, ?2, ?3, ?4, ?5
+		WHERE EXISTS (SELECT 1 FROM monitor WHERE project = ?1 AND slug = ?2) OR (SELECT count(*) FROM monitor WHERE project = ?1 AND upserted) < ?6
 		ON CONFLICT(project, slug) DO UPDATE SET config = excluded.config, since = excluded.created WHERE config <> excluded.config`,
-		b.project.id, slug, name, string(raw), seconds(b.Received))
+		b.project.id, slug, name, string(raw), seconds(b.Received), maxUpserted)
 	return err
 }
 

@@ -194,23 +194,54 @@ func TestIncident_NobodyComesBack(t *testing.T) {
 	r := start(t, Options{Empty: true}).as(jon, writing...)
 	r.ingest("check_in", `{"monitor_slug":"often","status":"ok","monitor_config":{"schedule":{"type":"interval","value":1,"unit":"hour"}}}`)
 	r.clock.pass(20 * 24 * time.Hour)
-	for _, want := range []int{1 + maxNoticed, 20 * 24} {
+	for _, want := range []int{1 + maxNoticed, 1 + maxMissed, 1 + maxMissed} {
 		r.states()
 		if n := r.rows("checkin"); n != want {
 			t.Fatalf("%d runs, want %d", n, want)
 		}
 	}
-	r.clock.pass(20 * 24 * time.Hour)
-	for range 3 {
-		r.states()
-	}
-	if n := r.rows("checkin"); n != 30*24 {
-		t.Errorf("%d runs after 40 days, want those of 30", n)
+	r.ingest("check_in", `{"monitor_slug":"often","status":"ok"}`)
+	r.clock.pass(90 * time.Minute)
+	r.states()
+	if n := r.rows("checkin"); n != 1+maxMissed+1+1 {
+		t.Errorf("%d runs after it was heard of again and missed once more", n)
 	}
 	r.clock.pass(keepFor)
 	r.ingest("session", "{}")
 	if n := r.rows("checkin") + r.rows("monitor") + r.rows("incident") + r.rows("issue"); n != 0 {
 		t.Errorf("%d rows are left", n)
+	}
+}
+
+// TestIncident_OwnOrganization: whoever asks does not work off what is late
+// elsewhere.
+func TestIncident_OwnOrganization(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	r.ingest("check_in", `{"monitor_slug":"often","status":"ok","monitor_config":{"schedule":{"type":"interval","value":1,"unit":"minute"}}}`)
+	r.clock.pass(10 * time.Minute)
+	priya := r.as(priya, reading...)
+	priya.get("/organizations/globex-labs/issues/", new([]issueAnswer))
+	priya.get("/organizations/globex-labs/monitors/", new([]monitorAnswer))
+	if n := r.rows("checkin"); n != 1 {
+		t.Errorf("a stranger's requests noted %d runs", n-1)
+	}
+	if r.as(jon, reading...).states(); r.rows("checkin") == 1 {
+		t.Error("a member's requests noted nothing")
+	}
+}
+
+// TestCheckIn_Bounds: senders make so many monitors and no more, and those that
+// there are go on.
+func TestCheckIn_Bounds(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	var items []string
+	for i := range maxUpserted + 5 {
+		items = append(items, "check_in", fmt.Sprintf(`{"monitor_slug":"job-%d","status":"ok",%s}`, i, hourly))
+	}
+	r.ingest(items...)
+	r.ingest("check_in", `{"monitor_slug":"job-0","status":"ok","monitor_config":{"schedule":{"type":"interval","value":1,"unit":"day"}}}`)
+	if monitors, runs := r.rows("monitor"), r.rows("checkin"); monitors != maxUpserted || runs != maxUpserted+1 {
+		t.Errorf("%d monitors and %d runs, want %d and one more", monitors, runs, maxUpserted)
 	}
 }
 

@@ -263,8 +263,8 @@ func addActivity(ctx context.Context, q querier, issueID, userID int64, kind str
 // settle brings up to date what only time changes: new issues grow old, and
 // those ignored until a time come back. Search reads the columns, so they have
 // to be right in the table.
-func (s *Sandbox) settle(ctx context.Context) error {
-	if err := s.notice(ctx); err != nil {
+func (s *Sandbox) settle(ctx context.Context, org int64) error {
+	if err := s.notice(ctx, org); err != nil {
 		return err
 	}
 	now := s.now()

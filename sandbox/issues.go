@@ -49,7 +49,7 @@ func ofIssue(answer any) handler {
 
 // issue looks up {issue} of the path, a short id or a number.
 func (r *request) issue() (is issue, err error) {
-	if err := r.sb.settle(r.Context()); err != nil {
+	if err := r.sb.settle(r.Context(), r.org.id); err != nil {
 		return is, err
 	}
 	name := r.PathValue("issue")
@@ -91,7 +91,7 @@ func badQuery(err error) error {
 }
 
 func listIssues(r *request) (any, error) {
-	if err := r.sb.settle(r.Context()); err != nil {
+	if err := r.sb.settle(r.Context(), r.org.id); err != nil {
 		return nil, err
 	}
 	env, err := r.searchEnv(searchPeriod)

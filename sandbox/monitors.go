@@ -78,7 +78,7 @@ func (s *Sandbox) monitorRoutes(reg func(pattern, scope string, h handler)) {
 }
 
 func listMonitors(r *request) (any, error) {
-	if err := r.sb.notice(r.Context()); err != nil {
+	if err := r.sb.notice(r.Context(), r.org.id); err != nil {
 		return nil, err
 	}
 	ids, err := r.monitorProjects()
@@ -132,7 +132,7 @@ func (r *request) monitorProjects() ([]int64, error) {
 
 // monitor looks up {monitor} of the path, a slug or an id.
 func (r *request) monitor() (m monitor, err error) {
-	if err := r.sb.notice(r.Context()); err != nil {
+	if err := r.sb.notice(r.Context(), r.org.id); err != nil {
 		return m, err
 	}
 	name := r.PathValue("monitor")

@@ -19,7 +19,8 @@ const (
 	statusTimeout = "timeout"
 
 	never      = 1e12 // seconds; when nothing is due
-	maxNoticed = 250  // runs that one request notes; what is left, the next one does
+	maxNoticed = 25   // runs that one request notes; what is left, the next one does
+	maxMissed  = 50   // in a row; then the job is not asked for until it is heard of
 	maxEnvs    = 100  // of a monitor
 )
 
@@ -31,29 +32,30 @@ type watched struct {
 	next     func(time.Time) time.Time
 }
 
-// notice notes the runs that did not take place and those that did not end in
-// time. Nobody waits for that moment: whoever asks next finds everything as if
-// it had been noted then.
-func (s *Sandbox) notice(ctx context.Context) error {
+// notice notes the runs of an organization that did not take place and those
+// that did not end in time. Nobody waits for that moment: whoever asks next
+// finds everything as if it had been noted then. What is late elsewhere is no
+// concern of who asks.
+func (s *Sandbox) notice(ctx context.Context, org int64) error {
 	now := seconds(s.now())
 	var late bool
-	err := s.read().QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM monitor_env WHERE due < ?)", now).Scan(&late)
+	err := s.read().QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM monitor_env WHERE org = ? AND due < ?)", org, now).Scan(&late)
 	if err != nil || !late {
 		return err
 	}
-	if err := s.write(ctx, func(tx *sql.Tx) error { return s.noticeLate(ctx, tx, now) }); err != nil {
+	if err := s.write(ctx, func(tx *sql.Tx) error { return s.noticeLate(ctx, tx, org, now) }); err != nil {
 		return fmt.Errorf("notice late runs: %w", err)
 	}
 	return nil
 }
 
-func (s *Sandbox) noticeLate(ctx context.Context, tx *sql.Tx, now float64) error {
+func (s *Sandbox) noticeLate(ctx context.Context, tx *sql.Tx, org int64, now float64) error {
 	seeded, err := seedState(ctx, tx)
 	if err != nil {
 		return err
 	}
 	for range maxNoticed {
-		if more, err := s.noticeNext(ctx, tx, now); err != nil || !more {
+		if more, err := s.noticeNext(ctx, tx, org, now); err != nil || !more {
 			if err != nil {
 				return err
 			}
@@ -68,9 +70,9 @@ func (s *Sandbox) noticeLate(ctx context.Context, tx *sql.Tx, now float64) error
 
 // noticeNext notes what has been due for longest, so that all is noted in the
 // order in which it happened.
-func (s *Sandbox) noticeNext(ctx context.Context, tx *sql.Tx, now float64) (more bool, err error) {
+func (s *Sandbox) noticeNext(ctx context.Context, tx *sql.Tx, org int64, now float64) (more bool, err error) {
 	var w watched
-	row := tx.QueryRowContext(ctx, "SELECT e.env, e.muted, "+monitorColumns+" JOIN monitor_env e ON e.monitor = m.id WHERE e.due < ? ORDER BY e.due, m.id, e.env LIMIT 1", now)
+	row := tx.QueryRowContext(ctx, "SELECT e.env, e.muted, "+monitorColumns+" JOIN monitor_env e ON e.monitor = m.id WHERE e.org = ? AND e.due < ? ORDER BY e.due, m.id, e.env LIMIT 1", org, now)
 	err = w.monitor.scan(func(dest ...any) error { return row.Scan(append([]any{&w.env, &w.envMuted}, dest...)...) })
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
@@ -96,8 +98,8 @@ func (b *batch) watch(m monitor, env string) (w watched, ok bool, err error) {
 		return w, false, err
 	}
 	now := seconds(b.Received)
-	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO monitor_env(monitor, env, created, due) SELECT ?1, ?2, ?3, ?4
-		WHERE (SELECT count(*) FROM monitor_env WHERE monitor = ?1) < ?5 ON CONFLICT DO NOTHING`, m.id, env, now, never, maxEnvs)
+	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO monitor_env(monitor, env, created, due, org) SELECT ?1, ?2, ?3, ?4, ?6
+		WHERE (SELECT count(*) FROM monitor_env WHERE monitor = ?1) < ?5 ON CONFLICT DO NOTHING`, m.id, env, now, never, maxEnvs, m.project.org)
 	if err != nil {
 		return w, false, err
 	}
@@ -158,8 +160,8 @@ func (b *batch) upcoming(w watched) (at float64, c run, err error) {
 		at = running.Float64 + w.config.runtime().Seconds()
 		c = run{guid: guid.String, env: w.env, status: statusTimeout}
 	}
-	last, heard, err := b.lastRuns(w)
-	if err != nil || heard == 0 {
+	last, heard, missing, err := b.lastRuns(w)
+	if err != nil || heard == 0 || missing >= maxMissed {
 		return at, c, err
 	}
 	due := w.next(fromSeconds(math.Max(last, w.since)))
@@ -171,11 +173,16 @@ func (b *batch) upcoming(w watched) (at float64, c run, err error) {
 	return missed, run{env: w.env, status: statusMissed, started: seconds(due)}, nil
 }
 
-// lastRuns are when the last run was due or began, and when the last one began.
-func (b *batch) lastRuns(w watched) (last, heard float64, err error) {
+// lastRuns are when the last run was due or began, when the last one began, and
+// how many did not since then, of which it counts only so many as matter.
+func (b *batch) lastRuns(w watched) (last, heard float64, missing int, err error) {
 	err = b.tx.QueryRowContext(b.ctx, `SELECT coalesce((SELECT max(started) FROM checkin WHERE monitor = ?1 AND env = ?2), 0),
 		coalesce((SELECT started FROM checkin WHERE monitor = ?1 AND env = ?2 AND status <> 'missed' ORDER BY started DESC LIMIT 1), 0)`, w.id, w.env).Scan(&last, &heard)
-	return last, heard, err
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	err = b.tx.QueryRowContext(b.ctx, "SELECT count(*) FROM (SELECT 1 FROM checkin WHERE monitor = ? AND env = ? AND started > ? LIMIT ?)", w.id, w.env, heard, maxMissed).Scan(&missing)
+	return last, heard, missing, err
 }
 
 // miss stores a run that did not take place. Its id is the same whenever that
