@@ -261,3 +261,26 @@ func TestParsePeriod(t *testing.T) {
 		}
 	}
 }
+
+// TestAccess_GuestCommits: an event can name any release, so a guest whose key
+// sends one is not told who made it, and what for.
+func TestAccess_GuestCommits(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	own, wen := r.as(mara, allScopes...), r.as(wen, reading...)
+	for version, project := range map[string]string{"hidden-release": "checkout-api", "own-release": "storefront"} {
+		own.tell("POST", releasesPath, `{"version":"`+version+`","projects":["`+project+`"],"commits":[{"id":"c0ffee","message":"rotate the vault","author_name":"Zoe","author_email":"zoe@example.test"}]}`, http.StatusCreated)
+		own.tell("POST", releasesPath+version+"/deploys/", `{"environment":"bunker","dateFinished":"2026-11-20T12:00:00Z"}`, http.StatusCreated)
+		r.ingest("event", `{"message":"`+version+`","release":"`+version+`"}`)
+		is := own.issues("release:" + version)[0]
+		for _, path := range []string{releasesPath + version + "/", releasesPath + version + "/commits/", releasesPath + version + "/deploys/",
+			"/projects/acme-outdoors/storefront/releases/" + version + "/commits/", issuesPath + is.ID + "/events/latest/", issuesPath + is.ID + "/events/?full=true"} {
+			hers, all := wen.api("GET", path, ""), own.api("GET", path, "")
+			told := func(answer string) bool {
+				return strings.Contains(answer, "vault") || strings.Contains(answer, "c0ffee") || strings.Contains(answer, "zoe@") || strings.Contains(answer, "bunker")
+			}
+			if hers.Code != http.StatusOK || !told(all.Body.String()) || told(hers.Body.String()) != (project == "storefront") {
+				t.Errorf("GET %s, a release of %s: %d %s", path, project, hers.Code, hers.Body)
+			}
+		}
+	}
+}

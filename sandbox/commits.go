@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"roundhouse/sandbox/payload"
@@ -72,6 +73,12 @@ func (d deploy) json() map[string]any {
 	}
 }
 
+// seenWhole are those of the releases ?1 that are of no project that the user
+// ?2 does not see. Commits and deploys are of no single project, and an event
+// can name any release: who sees one of several projects is not told of them.
+const seenWhole = ` IN (SELECT value FROM json_each(?1) WHERE NOT EXISTS (
+	SELECT 1 FROM release_project rp WHERE rp.release = value AND rp.project NOT IN (SELECT project FROM access WHERE user = ?2))) `
+
 func listCommits(r *request) (any, error) {
 	limit, offset, err := r.page(maxPage)
 	if err != nil {
@@ -81,7 +88,7 @@ func listCommits(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := collect(r.Context(), r.sb.read(), scanCommit, "SELECT "+commitColumns+"WHERE c.release = ? ORDER BY c.n LIMIT ? OFFSET ?", v.id, limit+1, offset)
+	all, err := collect(r.Context(), r.sb.read(), scanCommit, "SELECT "+commitColumns+"WHERE c.release"+seenWhole+"ORDER BY c.n LIMIT ?3 OFFSET ?4", fmt.Sprintf("[%d]", v.id), r.user.ID, limit+1, offset)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +105,7 @@ func listDeploys(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := collect(r.Context(), r.sb.read(), scanDeploy, "SELECT "+deployColumns+"WHERE d.release = ? ORDER BY d.finished DESC, d.id DESC LIMIT ? OFFSET ?", v.id, limit+1, offset)
+	all, err := collect(r.Context(), r.sb.read(), scanDeploy, "SELECT "+deployColumns+"WHERE d.release"+seenWhole+"ORDER BY d.finished DESC, d.id DESC LIMIT ?3 OFFSET ?4", fmt.Sprintf("[%d]", v.id), r.user.ID, limit+1, offset)
 	if err != nil {
 		return nil, err
 	}
@@ -115,21 +122,21 @@ type history struct {
 
 const maxAuthors = 100 // of one release
 
-// historyOf reads the history of some releases.
-func (s *Sandbox) historyOf(ctx context.Context, releases []int64) (h history, err error) {
-	list, err := json.Marshal(releases)
+// historyOf reads the history of some releases, as far as the user may see it.
+func (s *Sandbox) historyOf(ctx context.Context, user int64, releases []int64) (h history, err error) {
+	raw, err := json.Marshal(releases)
 	if err != nil {
 		return h, err
 	}
-	in := " IN (SELECT value FROM json_each(?1)) "
+	list := string(raw)
 	h = history{last: map[int64]commit{}, authors: map[int64][]any{}, deploy: map[int64]deploy{}}
-	if h.commits, err = s.counts(ctx, "SELECT release, count(*) FROM release_commit WHERE release"+in+"GROUP BY release", string(list)); err != nil {
+	if h.commits, err = s.counts(ctx, "SELECT release, count(*) FROM release_commit WHERE release"+seenWhole+"GROUP BY release", list, user); err != nil {
 		return h, err
 	}
-	if h.deploys, err = s.counts(ctx, "SELECT release, count(*) FROM deploy WHERE release"+in+"GROUP BY release", string(list)); err != nil {
+	if h.deploys, err = s.counts(ctx, "SELECT release, count(*) FROM deploy WHERE release"+seenWhole+"GROUP BY release", list, user); err != nil {
 		return h, err
 	}
-	authors, err := collect(ctx, s.read(), scanCommit, "SELECT "+commitColumns+"WHERE c.release"+in+"GROUP BY c.release, lower(c.author_email) ORDER BY c.release, min(c.n)", string(list))
+	authors, err := collect(ctx, s.read(), scanCommit, "SELECT "+commitColumns+"WHERE c.release"+seenWhole+"GROUP BY c.release, lower(c.author_email) ORDER BY c.release, min(c.n)", list, user)
 	if err != nil {
 		return h, err
 	}
@@ -138,14 +145,14 @@ func (s *Sandbox) historyOf(ctx context.Context, releases []int64) (h history, e
 			h.authors[c.release] = append(h.authors[c.release], a)
 		}
 	}
-	last, err := collect(ctx, s.read(), scanCommit, "SELECT "+commitColumns+"WHERE c.release"+in+"AND c.n = 0", string(list))
+	last, err := collect(ctx, s.read(), scanCommit, "SELECT "+commitColumns+"WHERE c.release"+seenWhole+"AND c.n = 0", list, user)
 	for _, c := range last {
 		h.last[c.release] = c
 	}
 	if err != nil {
 		return h, err
 	}
-	deploys, err := collect(ctx, s.read(), scanDeploy, "SELECT "+deployColumns+"WHERE d.release"+in+"ORDER BY d.finished, d.id", string(list))
+	deploys, err := collect(ctx, s.read(), scanDeploy, "SELECT "+deployColumns+"WHERE d.release"+seenWhole+"ORDER BY d.finished, d.id", list, user)
 	for _, d := range deploys {
 		h.deploy[d.release] = d
 	}
@@ -204,7 +211,7 @@ func (r *request) describeRelease(out map[string]any) error {
 	if err != nil {
 		return err
 	}
-	h, err := r.sb.historyOf(r.Context(), []int64{v.id})
+	h, err := r.sb.historyOf(r.Context(), r.user.ID, []int64{v.id})
 	if err != nil {
 		return err
 	}

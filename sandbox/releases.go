@@ -124,7 +124,7 @@ func (r *request) releasesJSON(releases []release) ([]map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	past, err := r.sb.historyOf(r.Context(), ids)
+	past, err := r.sb.historyOf(r.Context(), r.user.ID, ids)
 	if err != nil {
 		return nil, err
 	}
