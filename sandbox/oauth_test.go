@@ -458,7 +458,7 @@ func TestPages_NoPage(t *testing.T) {
 	var pages []string
 	for _, path := range []string{
 		"/organizations/acme-outdoors/explore/traces/?project=51001",
-		"/organizations/acme-outdoors/dashboards/", "/organizations/acme-outdoors/issues/1/events/0123456789abcdef0123456789abcdef/",
+		"/organizations/acme-outdoors/dashboards/", "/organizations/acme-outdoors/settings/",
 		"/organizations/globex-labs/monitors/", "/organizations/nowhere/monitors", "/organizations/",
 	} {
 		w := b.do("GET", path, nil)

@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/url"
 )
 
 //go:embed templates/*.html
@@ -36,8 +37,7 @@ type page struct {
 	Orgs     []orgLine
 	Snippet  string // three lines that send to the empty project
 	Projects []projectLine
-	Fault    string   // title of an issue
-	Parts    []string // what its events have in common
+	Issue    *issueView
 	Spans    []traceLine
 	Faults   []faultLink // those of a trace that no span has
 }
@@ -63,10 +63,12 @@ func (s *Sandbox) pageRoutes(mux *http.ServeMux) {
 		mux.HandleFunc("GET /organizations/{org}"+list, s.showOrg)
 		mux.HandleFunc("GET /organizations/{org}"+list+"/{$}", s.showOrg)
 	}
-	mux.HandleFunc("GET /organizations/{org}/issues/{issue}/{$}", s.showIssue)
-	mux.HandleFunc("GET /organizations/{org}/issues/{issue}", s.showIssue)
-	mux.HandleFunc("GET /organizations/{org}/explore/traces/trace/{trace}/{$}", s.showTrace)
-	mux.HandleFunc("GET /organizations/{org}/explore/traces/trace/{trace}", s.showTrace)
+	for path, show := range map[string]http.HandlerFunc{
+		"issues/{issue}": s.showIssue, "issues/{issue}/events/{event}": s.showIssue, "explore/traces/trace/{trace}": s.showTrace,
+	} {
+		mux.HandleFunc("GET /organizations/{org}/"+path, show)
+		mux.HandleFunc("GET /organizations/{org}/"+path+"/{$}", show)
+	}
 	mux.HandleFunc("GET /organizations/", s.showNoPage)
 }
 
@@ -289,11 +291,16 @@ func (s *Sandbox) showMember(w http.ResponseWriter, hr *http.Request, thing stri
 	}
 }
 
-func (s *Sandbox) showIssue(w http.ResponseWriter, hr *http.Request) {
-	s.showMember(w, hr, "issue", func(r *request) (page, error) {
-		is, err := r.issue()
-		return page{Title: is.short, Fault: is.title, Parts: is.parts}, err
-	})
+// pageLink is the path of an organization's page; "" where an element is empty.
+func (r *request) pageLink(elements ...string) string {
+	link := r.sb.basePath() + "/organizations/" + url.PathEscape(r.org.slug) + "/"
+	for _, e := range elements {
+		if e == "" || e == "." || e == ".." {
+			return ""
+		}
+		link += url.PathEscape(e) + "/"
+	}
+	return link
 }
 
 // showNoPage answers a link that would lead to one of Sentry's other pages. It
