@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"sync"
 )
 
@@ -42,45 +41,43 @@ func (s *Sandbox) commit(ctx context.Context, b *batch) (string, error) {
 	}
 }
 
-// storeGroup stores batches in one transaction. The caller holds writing.
+// storeGroup stores batches in one transaction or, when one of them fails, each
+// in one of its own. Savepoints would undo the one alone, but for them SQLite
+// copies every page before it is changed. The caller holds writing.
 func (s *Sandbox) storeGroup(ctx context.Context, group []*delivery) {
-	err := errors.New("storing it panicked") // unless the transaction returns
 	defer func() {
 		for _, d := range group {
-			if err != nil {
-				d.id, d.err = "", err
-			}
 			close(d.done)
 		}
 	}()
-	err = s.transact(ctx, func(tx *sql.Tx) error {
+	if s.storeTogether(ctx, group) == nil || len(group) == 1 {
+		return
+	}
+	for i := range group {
+		s.storeTogether(ctx, group[i:i+1]) // the error is the sender's
+	}
+}
+
+// storeTogether stores all of the batches or none.
+func (s *Sandbox) storeTogether(ctx context.Context, group []*delivery) (err error) {
+	err = errors.New("storing it panicked") // unless the transaction returns
+	defer func() {
+		for _, d := range group {
+			if d.err = err; err != nil {
+				d.id, d.stored = "", 0
+			}
+		}
+	}()
+	return s.transact(ctx, func(tx *sql.Tx) (err error) {
 		q := s.statements.in(tx)
 		for _, d := range group {
 			d.ctx, d.tx = ctx, q
-			if err := d.storeAlone(); err != nil {
+			if d.id, err = d.store(); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-// storeAlone stores the batch, or else undoes what it did and keeps the error
-// for the sender. What it returns has undone the others, too.
-func (d *delivery) storeAlone() error {
-	if _, err := d.tx.ExecContext(d.ctx, "SAVEPOINT batch"); err != nil {
-		return fmt.Errorf("begin batch: %w", err)
-	}
-	if d.id, d.err = d.store(); d.err != nil {
-		d.stored = 0
-		if _, err := d.tx.ExecContext(d.ctx, "ROLLBACK TO batch"); err != nil {
-			return fmt.Errorf("undo batch: %w", d.err) // the transaction is gone: a full disk ends it
-		}
-	}
-	if _, err := d.tx.ExecContext(d.ctx, "RELEASE batch"); err != nil {
-		return fmt.Errorf("end batch: %w", err)
-	}
-	return nil
 }
 
 // line is where deliveries wait.

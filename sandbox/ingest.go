@@ -101,8 +101,10 @@ func (b *batch) do(step func() error) error {
 	return step()
 }
 
-// store does what was left to do, and returns the id to answer with.
+// store does what was left to do, and returns the id to answer with. When what it
+// did is undone, it may be called again.
 func (b *batch) store() (string, error) {
+	defer func(before string) { b.answer = before }(b.answer)
 	for _, step := range b.steps {
 		if err := step(); err != nil {
 			return "", err
