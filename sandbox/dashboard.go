@@ -63,7 +63,7 @@ type widgetQuery struct {
 }
 
 // dashboardRoutes: as in Sentry, whoever may read an organization may also make
-// and change its dashboards.
+// its dashboards, and change those that mayEdit allows.
 func (s *Sandbox) dashboardRoutes(reg func(pattern, scope string, h handler)) {
 	const all, one = "/organizations/{org}/dashboards/", "/organizations/{org}/dashboards/{dashboard}/"
 	reg("GET "+all, "org:read", listDashboards)
@@ -78,11 +78,35 @@ func (s *Sandbox) dashboardRoutes(reg func(pattern, scope string, h handler)) {
 		return r.dashboardJSON(t)
 	})
 	reg("PUT "+one, "org:read", func(r *request) (any, error) {
+		if err := r.mayEdit(); err != nil {
+			return nil, err
+		}
 		return r.changeSetting(dashboardKind, r.PathValue("dashboard"), &dashboard{}, r.dashboardJSON)
 	})
 	reg("DELETE "+one, "org:read", func(r *request) (any, error) {
+		if err := r.mayEdit(); err != nil {
+			return nil, err
+		}
 		return r.deleteSetting(dashboardKind, r.PathValue("dashboard"), http.StatusNoContent)
 	})
+}
+
+// mayEdit refuses to change {dashboard} of the path: its author may, another
+// guest may not, and of the rest, whom its permissions name and whoever may
+// write the organization.
+func (r *request) mayEdit() error {
+	t, err := r.setting(r.sb.read(), dashboardKind, r.PathValue("dashboard"))
+	if err != nil || t.author == r.user.ID {
+		return err
+	}
+	var open bool
+	err = r.sb.read().QueryRowContext(r.Context(), `SELECT coalesce(body ->> '$.permissions.isEditableByEveryone', 1)
+		OR EXISTS (SELECT 1 FROM json_each(body, '$.permissions.teamsWithEditAccess') e JOIN team_member tm ON tm.team = e.value WHERE tm.user = ?2)
+		FROM setting WHERE id = ?1`, t.id, r.user.ID).Scan(&open)
+	if err == nil && (r.org.role == "guest" || !open && !roleAllows(r.org.role, "org:write")) {
+		err = refuse(http.StatusForbidden, "You do not have permission to edit this dashboard.")
+	}
+	return err
 }
 
 func (d *dashboard) settle(r *request, t *setting) (err error) {

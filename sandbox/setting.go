@@ -54,7 +54,8 @@ func scanSetting(rows *sql.Rows) (t setting, err error) {
 }
 
 // settings are those of a kind that the user may see and that are of the
-// request's projects, if they are of any.
+// request's projects, if they are of any. A dashboard tells of all its projects
+// at once, so all of them have to be the user's.
 func (r *request) settings(q querier, kind, where, order string, limit, offset int, args ...any) ([]setting, error) {
 	ids, err := r.projectIDs()
 	if err != nil {
@@ -67,6 +68,8 @@ func (r *request) settings(q querier, kind, where, order string, limit, offset i
 	return collect(r.Context(), q, scanSetting, "SELECT "+settingColumns+` WHERE s.org = ?1 AND s.kind IN (SELECT value FROM json_each(?2))
 		AND (NOT EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id)
 			OR EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id AND project IN (SELECT value FROM json_each(?3))))
+		AND (s.kind <> '`+dashboardKind+`' OR NOT EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id
+			AND project NOT IN (SELECT project FROM access WHERE user = `+strconv.FormatInt(r.user.ID, 10)+`)))
 		AND (`+where+") ORDER BY "+order+" LIMIT ?4 OFFSET ?5", append([]any{r.org.id, kind, string(projects), limit, offset}, args...)...)
 }
 

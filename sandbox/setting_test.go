@@ -140,6 +140,50 @@ func TestSettings_Guest(t *testing.T) {
 	}
 }
 
+// TestDashboards_MayEdit: guests change their own alone, and nobody one that
+// tells of a project the user does not see.
+func TestDashboards_MayEdit(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, allScopes...)
+	const teamless, checkout = `{"isEditableByEveryone":false,"teamsWithEditAccess":[]}`, `{"isEditableByEveryone":false,"teamsWithEditAccess":["%s"]}`
+	team := r.text("SELECT tm.team FROM team_member tm WHERE tm.user = 1002 LIMIT 1")
+	for i, tt := range []struct {
+		reason, author, projects, permissions, user string
+		read, write                                 int
+	}{
+		{"of the organization", mara, "[]", "null", wen, 200, 403},
+		{"of her project", mara, "[51001]", "null", wen, 200, 403},
+		{"of another project as well", mara, "[51001,51002]", "null", wen, 404, 404},
+		{"her own", wen, "[51001]", teamless, wen, 200, 200},
+		{"a guest's", wen, "[51001]", "null", jon, 200, 200},
+		{"a member's", mara, "[51001,51002]", "null", jon, 200, 200},
+		{"closed", mara, "[51001]", teamless, jon, 200, 403},
+		{"closed but to a team", mara, "[51001]", fmt.Sprintf(checkout, team), jon, 200, 200},
+		{"closed with nonsense", mara, "[51001]", `{"isEditableByEveryone":"no","teamsWithEditAccess":7}`, jon, 200, 403},
+		{"closed, to an owner", jon, "[51001]", teamless, mara, 200, 200},
+	} {
+		title := fmt.Sprint("Dashboard ", i)
+		made := r.as(tt.author, allScopes...).tell("POST", dashboardsPath, `{"title":"`+title+`","widgets":[],"projects":`+tt.projects+`,"permissions":`+tt.permissions+`}`, http.StatusCreated)
+		one := fmt.Sprintf("%s%s/", dashboardsPath, made["id"])
+		user := r.as(tt.user, "org:read")
+		if w := user.api("GET", one, ""); w.Code != tt.read {
+			t.Errorf("%s: read %d %s, want %d", tt.reason, w.Code, w.Body, tt.read)
+		}
+		if listed := strings.Contains(user.api("GET", dashboardsPath, "").Body.String(), `"`+title+`"`); listed != (tt.read == 200) {
+			t.Errorf("%s: listed %v", tt.reason, listed)
+		}
+		if w := user.api("PUT", one, `{"period":"1h"}`); w.Code != tt.write {
+			t.Errorf("%s: changed %d %s, want %d", tt.reason, w.Code, w.Body, tt.write)
+		}
+		gone := tt.write
+		if gone == 200 {
+			gone = http.StatusNoContent
+		}
+		if w := user.api("DELETE", one, ""); w.Code != gone {
+			t.Errorf("%s: deleted %d %s, want %d", tt.reason, w.Code, w.Body, gone)
+		}
+	}
+}
+
 func TestSettings_Refuse(t *testing.T) {
 	r := start(t, Options{Empty: true}).as(mara, allScopes...)
 	r.expect("POST", dashboardsPath, goodDashboard, http.StatusCreated)
