@@ -200,6 +200,6 @@ func (s *Sandbox) ingestCheckIn(r *http.Request, p project, raw []byte) (id stri
 	case err != nil:
 		return "", err
 	}
-	s.arrive(r.Context(), p.id, b.stored)
+	s.arrive(r.Context(), b)
 	return id, nil
 }

@@ -91,7 +91,7 @@ func fillOne(b *testing.B, sb *Sandbox, q querier, p project, n int, at time.Tim
 	if err != nil {
 		return err
 	}
-	one := &batch{Arrival: payload.Arrival{Received: at, Trace: env.Trace}, ctx: b.Context(), tx: q, project: p, maxAttached: sb.attached}
+	one := &batch{Arrival: payload.Arrival{Received: at, Trace: env.Trace}, ctx: b.Context(), tx: q, project: p}
 	_, err = one.ingest(env)
 	return err
 }

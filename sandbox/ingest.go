@@ -28,12 +28,11 @@ type batch struct {
 	tx      querier // nil while the envelope is read
 	project project
 	stored  int64          // items
+	bytes   int64          // of what is stored
 	answer  string         // the id to answer with
 	steps   []func() error // of storing what is read
 
-	maxAttached int64          // bytes that the project keeps
-	maxRecorded int64          // likewise, of recordings
-	tags        payload.Object // of what the sandbox makes of it
+	tags payload.Object // of what the sandbox makes of it
 }
 
 // badPayload is an error of the sender's, to be answered with 400.
@@ -365,6 +364,7 @@ func (b *batch) insertRow(r row) error {
 		return fmt.Errorf("insert %s: %w", r.kind, err)
 	}
 	b.stored++
+	b.bytes += int64(len(r.attrs) + len(r.body))
 	return nil
 }
 
@@ -395,13 +395,13 @@ func (b *batch) release(version string, event bool) error {
 
 // ingestEnvelope stores an envelope that arrived now, whole or not at all.
 func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *payload.Envelope, remote string) (string, error) {
-	b := &batch{Arrival: payload.Arrival{Received: s.now(), Remote: remote, Trace: env.Trace}, project: p, maxAttached: s.attached, maxRecorded: s.recorded}
+	b := &batch{Arrival: payload.Arrival{Received: s.now(), Remote: remote, Trace: env.Trace}, project: p}
 	if err := b.read(env); err != nil {
 		return "", err
 	}
 	id, err := s.commit(ctx, b)
 	if err == nil {
-		s.arrive(ctx, p.id, b.stored)
+		s.arrive(ctx, b)
 	}
 	return id, err
 }

@@ -8,10 +8,6 @@ import (
 	"roundhouse/sandbox/payload"
 )
 
-// maxProfiled is how many bytes of profiles, packed, a project keeps. The oldest
-// go.
-const maxProfiled = 100 << 20
-
 // What one answer is made of.
 const (
 	maxProfiles     = 100
@@ -52,23 +48,7 @@ func (b *batch) insertProfile(r row) error {
 	if err != nil || known {
 		return err
 	}
-	if err := b.insertRow(r); err != nil {
-		return err
-	}
-	// At once, as with attachments.
-	return b.dropProfiles(maxProfiled)
-}
-
-// dropProfiles deletes the oldest profiles of the project beyond so many bytes.
-func (b *batch) dropProfiles(limit int64) error {
-	const own = "FROM item WHERE kind = 'profile' AND project = ?"
-	var total int64
-	if err := b.tx.QueryRowContext(b.ctx, "SELECT coalesce(sum(length(body)), 0) "+own, b.project.id).Scan(&total); err != nil || total <= limit {
-		return err
-	}
-	_, err := b.tx.ExecContext(b.ctx, `DELETE FROM item WHERE id IN (SELECT id FROM
-		(SELECT id, sum(length(body)) OVER (ORDER BY ts DESC, id DESC) AS total `+own+") WHERE total > ?)", b.project.id, limit)
-	return err
+	return b.insertRow(r)
 }
 
 // storedProfile is a profile that was kept, with what of it is asked for.

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -8,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"roundhouse/sandbox/payload"
 )
 
 const (
@@ -231,7 +230,7 @@ func TestProfiles_Bytes(t *testing.T) {
 	r := start(t, Options{Empty: true})
 	sendProfiles(r)
 	var sizes []int64
-	rows, err := r.sb.read().Query("SELECT length(body) FROM item WHERE kind = 'profile' ORDER BY ts DESC")
+	rows, err := r.sb.read().Query("SELECT octet_length(attrs) + length(body) FROM item WHERE kind = 'profile' ORDER BY ts DESC")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,13 +245,13 @@ func TestProfiles_Bytes(t *testing.T) {
 	if len(sizes) != 4 {
 		t.Fatalf("%d profiles", len(sizes))
 	}
-	b := &batch{Arrival: payload.Arrival{Received: noon}, ctx: t.Context(), tx: r.sb.writer, project: project{id: 51001}}
 	for _, keep := range []int{4, 3, 1, 0} {
 		var limit int64
 		for _, n := range sizes[:keep] {
 			limit += n
 		}
-		if err := b.dropProfiles(limit); err != nil {
+		r.sb.keepSize = limit
+		if err := r.sb.write(t.Context(), func(tx *sql.Tx) error { return r.sb.retainAll(t.Context(), tx) }); err != nil {
 			t.Fatal(err)
 		}
 		if got := r.attrsOf("profile"); len(got) != keep {

@@ -17,8 +17,10 @@ import (
 const (
 	keepFor     = payload.MaxAge // by an item's own time
 	keepCount   = 20_000         // of each kind in each project
+	keepBytes   = 200 << 20      // likewise
 	retainEvery = time.Hour
-	retainAfter = 2_000 // items that arrived in the project
+	retainAfter = 2_000    // items that arrived in the project
+	retainBytes = 16 << 20 // likewise; to count what there is takes long, so not with every item
 	retainBatch = 2 * retainAfter
 )
 
@@ -30,41 +32,53 @@ var itemKinds = []string{"error", "feedback", "log", "metric", "occurrence", "pr
 type arrivals struct {
 	mu   sync.Mutex
 	owed map[int64]int64 // by project
+	size map[int64]int64 // bytes, by project
 	last time.Time       // when all projects were looked at
 }
 
-// add tells whether to look at the project now, or at all of them.
-func (a *arrivals) add(project, items int64, now time.Time) (one, all bool) {
+// pass says what to look at now.
+type pass struct {
+	one, all bool // the project, or all of them
+	sizes    bool // count bytes, too
+}
+
+func (a *arrivals) add(project, items, bytes, bulk int64, now time.Time) (p pass) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.owed == nil {
-		a.owed = map[int64]int64{}
+		a.owed, a.size = map[int64]int64{}, map[int64]int64{}
 	}
 	a.owed[project] += items
+	a.size[project] += bytes
 	if now.Sub(a.last) >= retainEvery {
 		a.last = now
-		return false, true
+		clear(a.size)
+		return pass{all: true, sizes: true}
 	}
-	if a.owed[project] < retainAfter {
-		return false, false
+	if a.owed[project] >= retainAfter {
+		a.owed[project] -= retainAfter
+		p.one = true
 	}
-	a.owed[project] -= retainAfter
-	return true, false
+	if a.size[project] >= bulk {
+		a.size[project] = 0
+		p.one, p.sizes = true, true
+	}
+	return p
 }
 
-// arrive notes that items were stored and has old ones deleted when that is due:
-// those of the project, which may have got too many, or hourly of all.
-func (s *Sandbox) arrive(ctx context.Context, project, items int64) {
-	one, all := s.arrived.add(project, items, s.now())
-	if !one && !all {
+// arrive notes that a batch was stored and has old items deleted when that is
+// due: those of the project, which may have got too many, or hourly of all.
+func (s *Sandbox) arrive(ctx context.Context, b *batch) {
+	p := s.arrived.add(b.project.id, b.stored, b.bytes, s.bulk, s.now())
+	if !p.one && !p.all {
 		return
 	}
 	ctx = context.WithoutCancel(ctx) // a sender that hangs up does not end it
 	err := s.write(ctx, func(tx *sql.Tx) error {
-		if one {
-			return s.retain(ctx, tx, []int64{project})
+		if p.all {
+			return s.retainAll(ctx, tx)
 		}
-		return s.retainAll(ctx, tx)
+		return s.retain(ctx, tx, []int64{b.project.id}, p.sizes)
 	})
 	if err != nil {
 		s.log.Error("sandbox retention", slog.Any("error", err))
@@ -76,12 +90,13 @@ func (s *Sandbox) retainAll(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	return s.retain(ctx, tx, projects)
+	return s.retain(ctx, tx, projects, true)
 }
 
-// retain deletes what is too old or too much, and issues with their last event.
-// A seed that nobody has added to is left for renewSeed.
-func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx, projects []int64) error {
+// retain deletes what is too old, too many or, if asked to count that, too large,
+// and issues with their last event. A seed that nobody has added to is left for
+// renewSeed.
+func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx, projects []int64, sizes bool) error {
 	seeded, err := seedState(ctx, tx)
 	if err != nil || seeded.untouched {
 		return err
@@ -94,6 +109,16 @@ func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx, projects []int64) erro
 			return err
 		}
 		deleted = deleted || n > 0
+		if sizes {
+			issues, n, err := s.retainSizes(ctx, tx, project)
+			if err != nil {
+				return fmt.Errorf("delete what is too large: %w", err)
+			}
+			deleted = deleted || n > 0
+			for _, id := range issues {
+				ended[id] = true
+			}
+		}
 		for _, kind := range itemKinds {
 			issues, err := collect(ctx, tx, scanID, `DELETE FROM item WHERE id IN (
 					SELECT id FROM (SELECT id FROM item WHERE kind = ?1 AND project = ?2 AND ts < ?3 LIMIT ?4) UNION
@@ -118,6 +143,32 @@ func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx, projects []int64) erro
 	// From here on, ids are given out again and say nothing about the seed.
 	_, err = tx.ExecContext(ctx, "UPDATE seeding SET item = -1")
 	return err
+}
+
+// retainSizes deletes the oldest of what takes up more than the project may have,
+// and returns the issues of the items among it.
+func (s *Sandbox) retainSizes(ctx context.Context, tx *sql.Tx, project int64) (issues []int64, deleted int64, err error) {
+	const beyond = " IN (SELECT id FROM (SELECT id, sum(%s) OVER (ORDER BY ts DESC, id DESC) AS total FROM %s WHERE project = ?1 %s) WHERE total > ?2)"
+	for table, limit := range map[string]int64{"attachment": s.attached, "segment": s.recorded} {
+		res, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE id"+fmt.Sprintf(beyond, "size", table, ""), project, limit)
+		if err != nil {
+			return nil, 0, err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return nil, 0, err
+		}
+		deleted += n
+	}
+	for _, kind := range itemKinds {
+		of, err := collect(ctx, tx, scanID, "DELETE FROM item WHERE id"+fmt.Sprintf(beyond, "octet_length(attrs) + coalesce(octet_length(body), 0)", "item", "AND kind = ?3")+
+			" RETURNING coalesce(issue, 0)", project, s.keepSize, kind)
+		if err != nil {
+			return nil, 0, err
+		}
+		issues = append(issues, of...)
+	}
+	return issues, deleted, nil
 }
 
 func scanID(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }

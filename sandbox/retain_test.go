@@ -55,6 +55,38 @@ func TestRetain_Count(t *testing.T) {
 	}
 }
 
+// TestRetain_Bytes: what is large goes sooner, the oldest first, and an issue
+// with its last event.
+func TestRetain_Bytes(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	r.sb.keepSize, r.sb.bulk = 25_000, 1
+	for i := range 4 {
+		r.ingest("event", fmt.Sprintf(`{"message":"fault %c","extra":{"a":%q}}`, 'a'+i, strings.Repeat("x", 9000)))
+		r.clock.pass(time.Minute)
+	}
+	var got []string
+	for _, is := range r.issues("") {
+		got = append(got, is.Title)
+	}
+	if strings.Join(got, ", ") != "fault d, fault c" || r.rows("item") != 2 {
+		t.Errorf("issues %q, %d items; want the newest two", got, r.rows("item"))
+	}
+}
+
+// TestRetain_BulkOnly: bytes are counted once in so many, not with every item.
+func TestRetain_BulkOnly(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	r.sb.attached, r.sb.bulk = 10, 50
+	r.sendAs(runA, "event", `{"message":"x"}`)
+	r.sb.arrived.size[51001] = 0
+	for i, want := range []int{1, 2, 3, 4, 1} {
+		if r.attach(fmt.Sprintf(`,"filename":"%d"`, i), "0123456789"); r.rows("attachment") != want {
+			t.Errorf("%d attachments after %d, want %d", r.rows("attachment"), i+1, want)
+		}
+		r.clock.pass(time.Second)
+	}
+}
+
 // TestRetain_Burst: much that comes in at once is worked off bit by bit.
 func TestRetain_Burst(t *testing.T) {
 	r := start(t, Options{Empty: true})

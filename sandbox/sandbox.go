@@ -35,6 +35,8 @@ type Sandbox struct {
 	root     *http.ServeMux // ingest, OAuth and pages
 	intake   intake         // of what is sent
 	keep     int            // items of each kind in each project
+	keepSize int64          // bytes of them, likewise
+	bulk     int64          // bytes that arrive before they are counted
 	attached int64          // bytes of attachments in each project
 	recorded int64          // bytes of recordings in each project
 	age      Age
@@ -60,7 +62,7 @@ type Sandbox struct {
 // stays as it is, and the log says so. A file that is damaged, newer than this
 // program, or not a sandbox at all is refused and left as it is.
 func New(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{now: o.Now, log: o.Logger, intake: newIntake(), writing: make(chan struct{}, 1), keep: keepCount, attached: maxAttached, recorded: maxRecorded, age: o.Age, control: o.Control}
+	s := &Sandbox{now: o.Now, log: o.Logger, intake: newIntake(), writing: make(chan struct{}, 1), keep: keepCount, keepSize: keepBytes, bulk: retainBytes, attached: maxAttached, recorded: maxRecorded, age: o.Age, control: o.Control}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -226,7 +226,7 @@ func (s *Sandbox) scaleIssues(ctx context.Context, q querier, sc Scale) error {
 	for n := 1; n <= sc.Issues; n++ {
 		in := 1 + (n-1)%sc.Projects
 		at := s.now().Add(-time.Duration(n*7919%(14*24*3600)) * time.Second)
-		b := &batch{Arrival: payload.Arrival{Received: at}, ctx: ctx, tx: q, maxAttached: s.attached, maxRecorded: s.recorded,
+		b := &batch{Arrival: payload.Arrival{Received: at}, ctx: ctx, tx: q,
 			project: project{id: int64(scaleBase + in), org: int64(scaleBase + sc.org(in)), slug: scaleSlug(in), platform: scalePlatforms[in%len(scalePlatforms)]}}
 		raw, err := json.Marshal(sc.event(n, in, at))
 		if err != nil {

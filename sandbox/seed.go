@@ -25,7 +25,7 @@ func (s *Sandbox) seed(ctx context.Context, tx *sql.Tx) error {
 			return fmt.Errorf("%s: %w", o.Slug, err)
 		}
 		for _, p := range o.Projects {
-			b := &batch{ctx: ctx, tx: tx, tags: payload.Object{"mark": Mark(o.Slug)}, maxAttached: s.attached, maxRecorded: s.recorded}
+			b := &batch{ctx: ctx, tx: tx, tags: payload.Object{"mark": Mark(o.Slug)}}
 			err := tx.QueryRowContext(ctx, "SELECT "+projectColumns+" FROM project p WHERE p.id = ?", p.ID).Scan(b.project.fields()...)
 			if errors.Is(err, sql.ErrNoRows) { // somebody has a project of that name
 				continue
