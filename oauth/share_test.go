@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -57,10 +58,12 @@ type (
 	asked struct {
 		pass       bool // a minute and more passes; nobody asks
 		generation int
+		earlier    int // of all answers, those that told the newest generation before this one
 	}
 	told  int // the generation of the new refresh token, or one of these:
 	state struct {
 		current int
+		told    int  // so many times
 		fresh   bool // replaced within the window
 		ended   bool
 	}
@@ -82,11 +85,12 @@ var refreshing = porcupine.Model{
 		case s.ended || in.generation > s.current:
 			return out == refusedCleanly, s
 		case in.generation == s.current:
-			return out == told(s.current+1), state{current: s.current + 1, fresh: true}
+			return out == told(s.current+1) && s.told == in.earlier, state{current: s.current + 1, told: 1, fresh: true}
 		case in.generation == s.current-1 && s.fresh:
+			s.told++
 			return out == told(s.current), s
 		}
-		return out == refusedCleanly, state{current: s.current, ended: true}
+		return out == refusedCleanly && s.told == in.earlier, state{current: s.current, ended: true}
 	},
 	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v -> %d", input, output) },
 }
@@ -153,27 +157,47 @@ func (f *family) check() {
 	}
 }
 
-// untilTheEnd keeps one refusal: once a family has ended, every later one is
-// right, and the search would go through all their subsets. The end came before
-// the first of them was told, by the oldest token that had been asked for then.
+// untilTheEnd makes a history that can be searched in time. Once a family has
+// ended every later refusal is right, so it keeps one, of the oldest token that
+// was asked for before the first refusal was told. And it says with each answer
+// how many must come before it, since nobody is told of a generation once there
+// is a newer one.
 func untilTheEnd(ops []porcupine.Operation) []porcupine.Operation {
 	var kept []porcupine.Operation
 	var end *porcupine.Operation
+	counts := tellings(ops)
 	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return cmp.Compare(a.Return, b.Return) })
 	for _, op := range ops {
+		in := op.Input.(asked)
 		switch {
 		case op.Output != refusedCleanly:
+			in.earlier = counts[in.generation]
+			op.Input = in
 			kept = append(kept, op)
 		case end == nil:
 			end = &op
-		case op.Call < end.Return && op.Input.(asked).generation < end.Input.(asked).generation:
-			end.Input, end.Call = op.Input, op.Call
+		case op.Call < end.Return && in.generation < end.Input.(asked).generation:
+			end.Input, end.Call = in, op.Call
 		}
 	}
 	if end != nil {
+		in := end.Input.(asked)
+		in.earlier = counts[slices.Max(slices.Collect(maps.Keys(counts)))]
+		end.Input = in
 		kept = append(kept, *end)
 	}
 	return kept
+}
+
+// tellings counts how often each generation was told.
+func tellings(ops []porcupine.Operation) map[int]int {
+	counts := map[int]int{0: 0}
+	for _, op := range ops {
+		if out := op.Output.(told); out > 0 && !op.Input.(asked).pass {
+			counts[int(out)]++
+		}
+	}
+	return counts
 }
 
 // Clients that share a token file wake up together when the access token ends,
