@@ -64,7 +64,7 @@ func (s *Sandbox) storeTogether(ctx context.Context, group []*delivery) (err err
 	defer func() {
 		for _, d := range group {
 			if d.err = err; err != nil {
-				d.id, d.stored = "", 0
+				d.id, d.stored, d.bytes, d.noticed = "", 0, 0, 0
 			}
 		}
 	}()

@@ -245,6 +245,23 @@ func TestCheckIn_Bounds(t *testing.T) {
 	}
 }
 
+// TestIncident_ManyComeBack: jobs that are heard of after a silence do not hold
+// everybody up with all the runs that they missed.
+func TestIncident_ManyComeBack(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	const jobs = 10
+	var items []string
+	for i := range jobs {
+		items = append(items, "check_in", fmt.Sprintf(`{"monitor_slug":"job-%d","status":"ok","monitor_config":{"schedule":{"type":"interval","value":1,"unit":"minute"}}}`, i))
+	}
+	r.ingest(items...)
+	r.clock.pass(20 * time.Minute)
+	r.ingest(items...)
+	if n := r.rows("checkin"); n != 2*jobs+maxNoticed {
+		t.Errorf("%d runs, want %d told and %d missed", n, 2*jobs, maxNoticed)
+	}
+}
+
 // TestIncident_OnlyItself: an SDK cannot pass for the sandbox.
 func TestIncident_OnlyItself(t *testing.T) {
 	r := start(t, Options{Empty: true}).as(jon, writing...)

@@ -32,7 +32,8 @@ type batch struct {
 	answer  string         // the id to answer with
 	steps   []func() error // of storing what is read
 
-	tags payload.Object // of what the sandbox makes of it
+	tags    payload.Object // of what the sandbox makes of it
+	noticed int            // runs that did not take place
 }
 
 // badPayload is an error of the sender's, to be answered with 400.

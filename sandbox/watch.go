@@ -19,7 +19,7 @@ const (
 	statusTimeout = "timeout"
 
 	never      = 1e12 // seconds; when nothing is due
-	maxNoticed = 25   // runs that one request notes; what is left, the next one does
+	maxNoticed = 25   // runs that one request or envelope notes; what is left, the next request does
 	maxMissed  = 50   // in a row; then the job is not asked for until it is heard of
 	maxEnvs    = 100  // of a monitor
 )
@@ -110,7 +110,7 @@ func (b *batch) watch(m monitor, env string) (w watched, ok bool, err error) {
 	if err != nil {
 		return w, false, err
 	}
-	return w, true, b.catchUp(w, now, maxNoticed)
+	return w, true, b.catchUp(w, now, maxNoticed-b.noticed)
 }
 
 // catchUp lets everything happen, in the order of time, that was due before
@@ -128,6 +128,7 @@ func (b *batch) catchUp(w watched, now float64, most int) error {
 			return err
 		}
 		most--
+		b.noticed++
 		b.Received = fromSeconds(at)
 		if late.guid == "" {
 			if late, err = b.miss(w, late); err != nil {
