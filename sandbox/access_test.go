@@ -284,3 +284,31 @@ func TestAccess_GuestCommits(t *testing.T) {
 		}
 	}
 }
+
+// TestAccess_GuestAssigns: to assign an issue, or to search for whose it is,
+// does not tell a guest of members and teams that are hidden from her.
+func TestAccess_GuestAssigns(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	r.ingest("event", `{"message":"x"}`)
+	own, wen := r.as(mara, allScopes...), r.as(wen, writing...)
+	own.expect("POST", "/projects/acme-outdoors/storefront/teams/payments/", "{}", http.StatusCreated)
+	one := issuesPath + own.issues("")[0].ID + "/"
+	for _, to := range []string{jon, "jon", "user:1002", "1002", "#payments", "team:payments"} {
+		there, unknown := wen.api("PUT", one, `{"assignedTo":"`+to+`"}`), wen.api("PUT", one, `{"assignedTo":"nobody"}`)
+		if there.Code != http.StatusBadRequest || strings.Replace(there.Body.String(), strings.TrimLeft(strings.TrimPrefix(to, "team:"), "#"), "nobody", 1) != unknown.Body.String() {
+			t.Errorf("assign %s: %d %s; an unknown one: %s", to, there.Code, there.Body, unknown.Body)
+		}
+		own.put(one, `{"assignedTo":"`+to+`"}`)
+		if answer := wen.api("GET", one, "").Body.String(); strings.Contains(answer, jon) || strings.Contains(answer, "payments") {
+			t.Errorf("assigned to %s: %s", to, answer)
+		}
+		if found := wen.issues("assigned:" + strings.TrimPrefix(to, "user:")); len(found) > 0 {
+			t.Errorf("assigned:%s finds %v", to, found)
+		}
+	}
+	for _, to := range []string{mara, "me", "#web"} {
+		if out := wen.put(one, `{"assignedTo":"`+to+`"}`); out["assignedTo"] == nil || len(wen.issues("assigned:"+to)) != 1 {
+			t.Errorf("assign %s: %v", to, out["assignedTo"])
+		}
+	}
+}

@@ -235,7 +235,7 @@ func (u *issueUpdate) latestRelease(is issue) (version string, err error) {
 
 // assignee reads user:ID, an email, a username, "me", team:ID, team:SLUG, #SLUG,
 // or "" for nobody. Only who sees the issue's project, and a team that has it,
-// can be one.
+// can be one, if the user of the request may know of them.
 func (u *issueUpdate) assignee(r *request, is issue, to string) (string, error) {
 	switch to {
 	case "":
@@ -245,16 +245,16 @@ func (u *issueUpdate) assignee(r *request, is issue, to string) (string, error) 
 	}
 	kind, id := "user", strings.TrimPrefix(to, "user:")
 	search := `SELECT u.id FROM user u JOIN access a ON a.user = u.id
-		WHERE a.project = ?1 AND (u.id = ?2 OR u.email = ?3 COLLATE NOCASE OR u.username = ?3 COLLATE NOCASE)`
+		WHERE a.project = ?3 AND (u.id = ?4 OR u.email = ?5 COLLATE NOCASE OR u.username = ?5 COLLATE NOCASE) AND u.id IN (` + seenMembers + ")"
 	for _, prefix := range []string{"team:", "#"} {
 		if name, ok := strings.CutPrefix(to, prefix); ok {
 			kind, id, to = "team", name, name
 			search = `SELECT t.id FROM team t JOIN project_team pt ON pt.team = t.id
-				WHERE pt.project = ?1 AND (t.id = ?2 OR t.slug = ?3 COLLATE NOCASE) ORDER BY t.slug = ?3 COLLATE NOCASE DESC`
+				WHERE pt.project = ?3 AND (t.id = ?4 OR t.slug = ?5 COLLATE NOCASE) AND t.id IN (SELECT id FROM (` + teamsIn + `)) ORDER BY t.slug = ?5 COLLATE NOCASE DESC`
 		}
 	}
 	var found int64
-	err := u.q.QueryRowContext(u.ctx, search, is.project, asID(id), to).Scan(&found)
+	err := u.q.QueryRowContext(u.ctx, search, r.org.id, r.user.ID, is.project, asID(id), to).Scan(&found)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", &apiError{http.StatusBadRequest, map[string]any{
 			"detail": fmt.Sprintf("assignedTo %q is not a member or a team with access to the issue's project; "+

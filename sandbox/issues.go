@@ -61,7 +61,7 @@ func (r *request) issue() (is issue, err error) {
 
 // searchEnv is what a search depends on besides its text.
 func (r *request) searchEnv(def time.Duration) (env query.Env, err error) {
-	env = query.Env{Now: r.sb.now(), UserID: r.user.ID, Environments: r.environments(), Teams: map[string]int64{}}
+	env = query.Env{Now: r.sb.now(), UserID: r.user.ID, Guest: r.org.role == "guest", Environments: r.environments(), Teams: map[string]int64{}}
 	teams, err := r.sb.teamsOf(r.Context(), r.org)
 	if err != nil {
 		return env, err
@@ -164,7 +164,7 @@ func (r *request) issuesJSON(issues []issue) ([]map[string]any, error) {
 		return nil, err
 	}
 	members, err := collect(r.Context(), r.sb.read(), scanUser,
-		"SELECT "+userColumns+" FROM user WHERE id IN (SELECT user FROM member WHERE org = ?)", r.org.id)
+		"SELECT "+userColumns+" FROM user WHERE id IN ("+seenMembers+")", r.org.id, r.user.ID)
 	if err != nil {
 		return nil, err
 	}

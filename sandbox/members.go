@@ -23,14 +23,20 @@ func (s *Sandbox) memberRoutes(reg func(pattern, scope string, h handler)) {
 	reg("DELETE "+all+"{member}/teams/{team}/", "", leaveTeam)
 }
 
+// seenMembers are the members of ?1 that ?2 sees: for a guest, those of the
+// guest's own teams.
+const seenMembers = `SELECT m.user FROM member m JOIN member me ON me.org = m.org AND me.user = ?2
+	WHERE m.org = ?1 AND (me.role <> 'guest' OR m.user IN (SELECT other.user FROM team_member mine JOIN team t ON t.id = mine.team AND t.org = ?1
+		JOIN team_member other ON other.team = t.id WHERE mine.user = ?2))`
+
 // membersIn selects the members of ?1 that ?2 sees, with those of their teams
-// that ?2 sees: a guest only the guest's own teams, and who is in them.
+// that ?2 sees.
 const membersIn = `WITH seen AS (SELECT t.id, t.slug FROM team t JOIN member me ON me.org = t.org AND me.user = ?2
 		WHERE t.org = ?1 AND (me.role <> 'guest' OR t.id IN (SELECT team FROM team_member WHERE user = ?2)))
 	SELECT u.id, u.email, u.name, u.username, m.role, o.created,
 		(SELECT json_group_array(seen.slug ORDER BY seen.slug) FROM team_member tm JOIN seen ON seen.id = tm.team WHERE tm.user = u.id) AS teams
-	FROM member m JOIN user u ON u.id = m.user JOIN org o ON o.id = m.org JOIN member me ON me.org = m.org AND me.user = ?2
-	WHERE m.org = ?1 AND (me.role <> 'guest' OR u.id IN (SELECT tm.user FROM team_member tm JOIN seen ON seen.id = tm.team))`
+	FROM member m JOIN user u ON u.id = m.user JOIN org o ON o.id = m.org
+	WHERE m.org = ?1 AND u.id IN (` + seenMembers + ")"
 
 func (m *member) scan(scan func(...any) error) error {
 	var teams []byte

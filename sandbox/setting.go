@@ -267,16 +267,17 @@ func (r *request) actor(owner string) error {
 	return err
 }
 
-// ownerJSON is null for nobody, and for who is not in the organization any more.
+// ownerJSON is null for nobody, and for who is not in the organization any more, or
+// hidden from the user.
 func (r *request) ownerJSON(owner string) (any, error) {
 	kind, id, _ := strings.Cut(owner, ":")
 	var name, email string
 	var err error
 	switch kind {
 	case "user":
-		err = r.sb.read().QueryRowContext(r.Context(), "SELECT u.name, u.email FROM user u JOIN member m ON m.user = u.id WHERE m.org = ? AND u.id = ?", r.org.id, asID(id)).Scan(&name, &email)
+		err = r.sb.read().QueryRowContext(r.Context(), "SELECT name, email FROM user WHERE id = ?3 AND id IN ("+seenMembers+")", r.org.id, r.user.ID, asID(id)).Scan(&name, &email)
 	case "team":
-		err = r.sb.read().QueryRowContext(r.Context(), "SELECT slug FROM team WHERE org = ? AND id = ?", r.org.id, asID(id)).Scan(&name)
+		err = r.sb.read().QueryRowContext(r.Context(), "SELECT slug FROM ("+teamsIn+") WHERE id = ?3", r.org.id, r.user.ID, asID(id)).Scan(&name)
 	default:
 		return nil, nil
 	}

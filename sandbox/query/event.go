@@ -10,6 +10,7 @@ import (
 type Env struct {
 	Now          time.Time
 	UserID       int64            // whom "me" means
+	Guest        bool             // the user knows only who shares a team with her
 	Start, End   time.Time        // the zero time leaves that end open
 	Projects     []int64          // rows of other projects do not exist; none means no rows
 	Environments []string         // empty means all

@@ -259,7 +259,11 @@ func (c compiler) assignee(v value) fragment {
 	case isTeam:
 		return c.teams()
 	}
-	return raw("i.assignee IN (SELECT 'user:' || u.id FROM user u WHERE u.email LIKE ? ESCAPE '\\' OR u.username LIKE ? ESCAPE '\\')", v.like(), v.like())
+	const named = "i.assignee IN (SELECT 'user:' || u.id FROM user u WHERE (u.email LIKE ? ESCAPE '\\' OR u.username LIKE ? ESCAPE '\\')"
+	if c.env.Guest {
+		return raw(named+" AND u.id IN (SELECT other.user FROM team_member mine JOIN team_member other ON other.team = mine.team WHERE mine.user = ?))", v.like(), v.like(), c.env.UserID)
+	}
+	return raw(named+")", v.like(), v.like())
 }
 
 func (c compiler) teams(ids ...int64) fragment {
