@@ -22,7 +22,8 @@ func (r *request) analysis() (run payload.Object, err error) {
 		return nil, err
 	}
 	var analyzed bool
-	err = r.sb.read().QueryRowContext(r.Context(), "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND issue = ?)", seed.Analyzed(), is.id).Scan(&analyzed)
+	project, eventID := seed.Analyzed()
+	err = r.sb.read().QueryRowContext(r.Context(), "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND issue = ? AND project = ?)", eventID, is.id, project).Scan(&analyzed)
 	if analyzed {
 		run = seed.Analysis()
 	}

@@ -2,8 +2,11 @@ package sandbox
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"roundhouse/sandbox/seed"
 )
 
 // TestSeer: the issue of the story has an analysis that says that it is a
@@ -52,4 +55,23 @@ func TestSeer(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestSeer_Borrowed: an event of another's project by the same id gets no
+// analysis of the story.
+func TestSeer_Borrowed(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	path, key := r.dsn("globex-labs", "collector")
+	_, id := seed.Analyzed()
+	r.send(httptest.NewRequest("POST", path+"/store/?sentry_key="+key, strings.NewReader(`{"event_id":"`+id+`","message":"mine"}`)))
+	priya := r.as(priya, writing...)
+	var all []issueAnswer
+	if priya.get("/organizations/globex-labs/issues/?query=", &all); len(all) != 1 {
+		t.Fatalf("%d issues", len(all))
+	}
+	one := "/organizations/globex-labs/issues/" + all[0].ID + "/autofix/"
+	if got := priya.expect("GET", one, "", http.StatusOK); got != `{"autofix":null}` {
+		t.Errorf("GET = %s", got)
+	}
+	priya.expect("POST", one, "{}", http.StatusForbidden)
 }
