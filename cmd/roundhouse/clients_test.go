@@ -32,12 +32,17 @@ func node(t *testing.T, args ...string) []byte {
 	return out
 }
 
-// TestRealClients lets the TypeScript SDKs and the Inspector work where mcp-go's
-// client works in the other tests.
-func TestRealClients(t *testing.T) {
+func needsClients(t *testing.T) {
+	t.Helper()
 	if os.Getenv("ROUNDHOUSE_REAL_CLIENTS") == "" {
 		t.Skip("needs Node and packages from npm: .ci/clients installs them and runs this test")
 	}
+}
+
+// TestRealClients lets the TypeScript SDKs and the Inspector work where mcp-go's
+// client works in the other tests.
+func TestRealClients(t *testing.T) {
+	needsClients(t)
 	r := start(t, t.TempDir(), nil)
 	places := []string{}
 	for place := range contexts {

@@ -1,4 +1,4 @@
-// Signs in with a TypeScript SDK and looks at several contexts in parallel.
+// Signs in with a TypeScript SDK, and Chromium for a browser, and looks at several contexts in parallel.
 //
 //   node probe.mjs sdk|client BASE_URL E-MAIL PLACE...
 //
@@ -8,7 +8,7 @@
 // whoami and search_issues said.
 
 import { randomUUID } from "node:crypto";
-import { signIn } from "./browser.mjs";
+import { signIn } from "./chromium.mjs";
 
 const [library, base, email, ...places] = process.argv.slice(2);
 const callback = "http://127.0.0.1:33419/callback";
