@@ -28,32 +28,22 @@ const (
 	bodyTime        = 30 * time.Second
 
 	maxUploads   = 8 // larger bodies on their way
+	maxFromOne   = 4 // of these, from one address
 	maxReceiving = 8 // bodies being decoded and read
 	maxLarge     = 1 // of these, how many may be large
 )
-
-// gate lets so many in at a time.
-type gate chan struct{}
-
-func (g gate) enter(ctx context.Context) (leave func(), err error) {
-	select {
-	case g <- struct{}{}:
-		return func() { <-g }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // intake bounds what bodies take up, however many come at a time, and in a way
 // that those who send slowly or much do not keep the others waiting. Gates are
 // entered in this order.
 type intake struct {
+	senders                   *gates // by address
 	uploads, receiving, large gate
 	patience                  time.Duration // with a body
 }
 
 func newIntake() intake {
-	return intake{make(gate, maxUploads), make(gate, maxReceiving), make(gate, maxLarge), bodyTime}
+	return intake{newGates(maxFromOne), make(gate, maxUploads), make(gate, maxReceiving), make(gate, maxLarge), bodyTime}
 }
 
 // takeBody reads and decodes the body. The caller says when it is done with it.
@@ -64,20 +54,25 @@ func (s *Sandbox) takeBody(w http.ResponseWriter, r *http.Request) (raw []byte, 
 			f()
 		}
 	}
-	enter := func(g gate) error {
-		f, err := g.enter(r.Context())
+	entered := func(f func(), err error) error {
 		if err == nil {
 			inside = append(inside, f)
 		}
 		return err
 	}
+	enter := func(g gate) error { return entered(g.enter(r.Context())) }
 	defer func() {
 		if err != nil {
 			leave()
 		}
 	}()
 	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
-	sent, err := s.intake.upload(w, r, func() error { return enter(s.intake.uploads) })
+	sent, err := s.intake.upload(w, r, func() error {
+		if err := entered(s.intake.senders.enter(r.Context(), remoteIP(r))); err != nil {
+			return err
+		}
+		return enter(s.intake.uploads)
+	})
 	if err != nil {
 		return nil, nil, badEncoding(encoding, err)
 	}
@@ -146,6 +141,7 @@ func (in intake) upload(w http.ResponseWriter, r *http.Request, ask func() error
 	n, err := io.Copy(&sent, io.LimitReader(body, smallBody+1))
 	if err == nil && n > smallBody {
 		if err = ask(); err == nil {
+			control.SetReadDeadline(time.Now().Add(in.patience)) // the wait was ours
 			_, err = io.Copy(&sent, body)
 		}
 	}

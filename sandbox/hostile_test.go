@@ -285,10 +285,33 @@ func TestHostile_SlowBodies(t *testing.T) {
 		slow = append(slow, a.dial(a.head(fmt.Sprintf("Content-Length: %d\r\n", len(begun)+1000))+begun))
 	}
 	a.stillWorks("slow bodies began")
+	if n := len(a.sb.intake.uploads); n > maxFromOne {
+		t.Errorf("one address fills %d of the %d places for large bodies", n, maxUploads)
+	}
 	for _, conn := range slow {
 		if got := a.answer(conn); got.StatusCode != http.StatusRequestTimeout {
 			t.Errorf("a slow body: %s", got.Status)
 		}
 	}
 	a.stillWorks("slow bodies")
+}
+
+// TestHostile_NoKey: who shows no key cannot take the room for large bodies from
+// those who do.
+func TestHostile_NoKey(t *testing.T) {
+	a := underAttack(t)
+	path, _, _ := strings.Cut(strings.TrimPrefix(a.envelope, a.server.URL), "?")
+	begun := strings.Repeat("x", smallBody+1000)
+	var slow []net.Conn
+	for range 2 * maxUploads {
+		slow = append(slow, a.dial("POST "+path+" HTTP/1.1\r\nHost: sandbox.test\r\nContent-Length: 9000000\r\n\r\n"+begun))
+	}
+	for _, conn := range slow {
+		if got := a.answer(conn); got.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("a large body without a key: %s", got.Status)
+		}
+	}
+	if n := len(a.sb.intake.uploads); n != 0 {
+		t.Errorf("%d are still let in", n)
+	}
 }

@@ -90,8 +90,14 @@ func (s *Sandbox) accept(w http.ResponseWriter, r *http.Request, parse func([]by
 		if live, err = s.authorizeKeys(r, given); err != nil {
 			return "", err
 		}
+	} else { // whoever it is has none of the room for large bodies
+		r.Body = http.MaxBytesReader(w, r.Body, smallBody)
 	}
 	raw, done, err := s.takeBody(w, r)
+	var tooLarge *http.MaxBytesError
+	if len(given) == 0 && errors.As(err, &tooLarge) {
+		return "", refuse(http.StatusRequestEntityTooLarge, "a body of more than %d bytes needs the key as X-Sentry-Auth or ?sentry_key=", smallBody)
+	}
 	if err != nil {
 		return "", err
 	}
