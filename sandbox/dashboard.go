@@ -70,13 +70,7 @@ func (s *Sandbox) dashboardRoutes(reg func(pattern, scope string, h handler)) {
 	reg("POST "+all, "org:read", func(r *request) (any, error) {
 		return r.addSetting(dashboardKind, &dashboard{}, r.dashboardJSON)
 	})
-	reg("GET "+one, "org:read", func(r *request) (any, error) {
-		t, err := r.setting(r.sb.read(), dashboardKind, r.PathValue("dashboard"))
-		if err != nil {
-			return nil, err
-		}
-		return r.dashboardJSON(t)
-	})
+	reg("GET "+one, "org:read", getDashboard)
 	reg("PUT "+one, "org:read", func(r *request) (any, error) {
 		if err := r.mayEdit(); err != nil {
 			return nil, err
@@ -107,6 +101,14 @@ func (r *request) mayEdit() error {
 		err = refuse(http.StatusForbidden, "You do not have permission to edit this dashboard.")
 	}
 	return err
+}
+
+func getDashboard(r *request) (any, error) {
+	t, err := r.setting(r.sb.read(), dashboardKind, r.PathValue("dashboard"))
+	if err != nil {
+		return nil, err
+	}
+	return r.dashboardJSON(t)
 }
 
 func (d *dashboard) settle(r *request, t *setting) (err error) {

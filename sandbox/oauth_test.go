@@ -457,7 +457,7 @@ func TestPages_NoPage(t *testing.T) {
 	b := &browserFake{start(t, Options{}), map[string]*http.Cookie{}}
 	var pages []string
 	for _, path := range []string{
-		"/organizations/acme-outdoors/explore/traces/?project=51001",
+		"/organizations/acme-outdoors/explore/metrics/?project=51001",
 		"/organizations/acme-outdoors/dashboards/", "/organizations/acme-outdoors/settings/",
 		"/organizations/globex-labs/monitors/", "/organizations/nowhere/monitors", "/organizations/",
 	} {

@@ -38,6 +38,8 @@ type page struct {
 	Snippet  string // three lines that send to the empty project
 	Projects []projectLine
 	Issue    *issueView
+	Facts    []fact
+	Rows     [][]fact
 	Spans    []traceLine
 	Faults   []faultLink // those of a trace that no span has
 }
@@ -59,13 +61,20 @@ const maxPeople = 50
 func (s *Sandbox) pageRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.showStart)
 	mux.HandleFunc("POST /login/{$}", s.signIn)
-	for _, list := range []string{"", "/projects", "/issues"} {
+	for _, list := range []string{"", "/projects"} {
 		mux.HandleFunc("GET /organizations/{org}"+list, s.showOrg)
 		mux.HandleFunc("GET /organizations/{org}"+list+"/{$}", s.showOrg)
 	}
-	for path, show := range map[string]http.HandlerFunc{
-		"issues/{issue}": s.showIssue, "issues/{issue}/events/{event}": s.showIssue, "explore/traces/trace/{trace}": s.showTrace,
-	} {
+	shows := map[string]http.HandlerFunc{
+		"issues": s.showIssues, "issues/{issue}": s.showIssue, "issues/{issue}/events/{event}": s.showIssue, "explore/traces/trace/{trace}": s.showTrace,
+	}
+	for path, dataset := range searchPages {
+		shows[path] = s.showSearch(dataset)
+	}
+	for path, h := range answerPages {
+		shows[path] = s.showAnswer(h)
+	}
+	for path, show := range shows {
 		mux.HandleFunc("GET /organizations/{org}/"+path, show)
 		mux.HandleFunc("GET /organizations/{org}/"+path+"/{$}", show)
 	}
