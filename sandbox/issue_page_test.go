@@ -1,7 +1,10 @@
 package sandbox
 
 import (
+	"html"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -58,5 +61,34 @@ func TestPages_Issue(t *testing.T) {
 	}
 	if w := owner.do("GET", page+"/", nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "No event of this issue") {
 		t.Errorf("without events: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestPages_SignInLeadsOn: a link that needs a sign-in is where it leads to,
+// and no link leads anywhere else.
+func TestPages_SignInLeadsOn(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	r.ingest("event", `{"message":"m"}`)
+	const page = "/organizations/acme-outdoors/issues/STOREFRONT-1/?a=1&b=%22x"
+	b := &browserFake{r, map[string]*http.Cookie{}}
+	w := b.do("GET", page, nil)
+	next := regexp.MustCompile(`name="next" value="([^"]*)"`).FindStringSubmatch(w.Body.String())
+	if w.Code != http.StatusUnauthorized || next == nil || html.UnescapeString(next[1]) != page {
+		t.Fatalf("a visitor: %d, next %q in %s", w.Code, next, w.Body)
+	}
+	token := formToken.FindStringSubmatch(w.Body.String())[1]
+	for next, want := range map[string]string{
+		page: page, "": "/", "/": "/", "/organizations/acme-outdoors/explore/logs/?query=a+b": "/organizations/acme-outdoors/explore/logs/?query=a+b",
+		"//evil.test/organizations/": "/", "https://evil.test/organizations/": "/", "/\\evil.test/organizations/": "/", "/organizations/..//evil.test": "/",
+		"/organizations/../../evil": "/", "/organizations/%2e%2e/x": "/", "/organizations//evil.test": "/", "/organizations/x\\..": "/", "javascript:alert(1)": "/",
+		"organizations/x": "/", "/oauth/authorize/": "/", "/organizations/x\r\nSet-Cookie: a=b": "/", "/organizations/%zz": "/",
+	} {
+		w := b.do("POST", "/login/", url.Values{"user": {"1001"}, "form_token": {token}, "next": {next}})
+		if got := w.Header().Get("Location"); w.Code != http.StatusSeeOther || got != "/sub"+want {
+			t.Errorf("next %q leads to %q (%d), want /sub%s", next, got, w.Code, want)
+		}
+	}
+	if w := b.do("GET", page, nil); w.Code != http.StatusOK {
+		t.Errorf("after the sign-in: %d", w.Code)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
+	"strings"
 )
 
 //go:embed templates/*.html
@@ -38,6 +40,7 @@ type page struct {
 	Snippet  string // three lines that send to the empty project
 	Projects []projectLine
 	Issue    *issueView
+	Next     string // where the form leads to
 	Facts    []fact
 	Rows     [][]fact
 	Spans    []traceLine
@@ -268,7 +271,29 @@ func (s *Sandbox) signIn(w http.ResponseWriter, r *http.Request) {
 		s.renderError(w, r, http.StatusInternalServerError, err)
 		return
 	}
-	http.Redirect(w, r, s.basePath()+"/", http.StatusSeeOther)
+	http.Redirect(w, r, s.basePath()+localPage(r.PostForm.Get("next")), http.StatusSeeOther)
+}
+
+// askSignIn lets a visitor sign in and leads on to the page they came for.
+func (s *Sandbox) askSignIn(w http.ResponseWriter, r *http.Request) {
+	p, err := s.choose(w, r, page{Title: "Sign in first", Message: "Members of the organization see this page.", Next: r.URL.RequestURI()})
+	if err != nil {
+		s.renderError(w, r, http.StatusInternalServerError, err)
+		return
+	}
+	s.render(w, r, http.StatusUnauthorized, "signin.html", p)
+}
+
+// localPage is where a sign-in leads to: a page of an organization, or else the
+// start page. Whatever names another host is not followed: somebody could have
+// sent the link so that the visitor ends on a page of theirs.
+func localPage(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/organizations/") ||
+		strings.ContainsRune(next, '\\') || path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") {
+		return "/"
+	}
+	return u.RequestURI()
 }
 
 // showMember is where the links that tools print lead to: the page of an issue
@@ -280,8 +305,7 @@ func (s *Sandbox) showMember(w http.ResponseWriter, hr *http.Request, thing stri
 		return
 	}
 	if !ok {
-		s.render(w, hr, http.StatusUnauthorized, "message.html",
-			page{Title: "Sign in first", Message: "Issues and traces are shown to members of their organization."})
+		s.askSignIn(w, hr)
 		return
 	}
 	r := &request{Request: hr, sb: s, user: u, header: w.Header()}
