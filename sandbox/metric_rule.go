@@ -35,7 +35,7 @@ type metricRule struct {
 	Delta       *float64      `json:"comparisonDelta"`
 	Environment *string       `json:"environment"`
 	Owner       *string       `json:"owner"`
-	Projects    []string      `json:"projects"`
+	Projects    []string      `json:"projects,omitempty"` // as asked for; kept are those of the setting
 	Triggers    []ruleTrigger `json:"triggers"`
 }
 
@@ -128,8 +128,12 @@ func (u *metricRule) triggers() error {
 	return nil
 }
 
-// place reads the projects, which the user has to see.
+// place reads the projects, which the user has to see. They are kept by their
+// ids alone: another project may come to have the slug.
 func (u *metricRule) place(r *request, t *setting) error {
+	if u.Projects == nil && len(t.projects) > 0 {
+		return nil
+	}
 	if len(u.Projects) == 0 {
 		return badField("projects", "This field is required.")
 	}
@@ -143,6 +147,7 @@ func (u *metricRule) place(r *request, t *setting) error {
 			t.projects = append(t.projects, p.id)
 		}
 	}
+	u.Projects = nil
 	return nil
 }
 

@@ -175,6 +175,9 @@ func (r *request) changeSetting(kind, id string, body settingBody, show func(set
 	if err := json.Unmarshal(t.body, &members); err != nil {
 		return nil, fmt.Errorf("stored setting %d: %w", t.id, err)
 	}
+	if kind == metricKind {
+		delete(members, "projects") // their slugs, which older files have
+	}
 	if err := r.decode(&members); err != nil {
 		return nil, err
 	}

@@ -140,6 +140,30 @@ func TestSettings_Guest(t *testing.T) {
 	}
 }
 
+// TestMetricRules_Renamed: a rule stays with its project, whatever project takes
+// over the slug it was made by.
+func TestMetricRules_Renamed(t *testing.T) {
+	for _, older := range []bool{false, true} {
+		r := start(t, Options{Empty: true}).as(mara, allScopes...)
+		made := r.tell("POST", alertRulesPath, goodMetric, http.StatusCreated)
+		if older {
+			if _, err := r.sb.writer.Exec(`UPDATE setting SET body = json_set(body, '$.projects', json('["storefront"]'))`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.put("/projects/acme-outdoors/storefront/", `{"slug":"shop"}`)
+		r.put("/projects/acme-outdoors/checkout-api/", `{"slug":"storefront"}`)
+		one := fmt.Sprintf("%s%s/", alertRulesPath, made["id"])
+		if changed := r.put(one, `{"name":"Renamed"}`); fmt.Sprint(changed["projects"]) != "[shop]" {
+			t.Errorf("after the rename it is of %v; older %v", changed["projects"], older)
+		}
+		r.expect("PUT", one, `{"projects":[]}`, http.StatusBadRequest)
+		if moved := r.put(one, `{"projects":["storefront"]}`); fmt.Sprint(moved["projects"]) != "[storefront]" || r.text("SELECT group_concat(project) FROM setting_project") != "51002" {
+			t.Errorf("moved to %v", moved["projects"])
+		}
+	}
+}
+
 // TestDashboards_MayEdit: guests change their own alone, and nobody one that
 // tells of a project the user does not see.
 func TestDashboards_MayEdit(t *testing.T) {
