@@ -65,8 +65,8 @@ func listIssueEvents(r *request) (any, error) {
 	}
 	where, args := cond.SQL()
 	args = append(args, is.id, limit+1, offset)
-	events, err := collect(r.Context(), r.sb.read(), scanEvent, "SELECT "+eventColumns+" WHERE ("+where+
-		") AND it.issue = ? ORDER BY it.ts "+order+", it.id "+order+" LIMIT ? OFFSET ?", args...)
+	events, err := searched(r, scanEvent, "SELECT "+eventColumns+" WHERE ("+where+
+		") AND it.issue = ? ORDER BY it.ts "+order+", it.id "+order+" LIMIT ? OFFSET ?", args)
 	if err != nil {
 		return nil, err
 	}

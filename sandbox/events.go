@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ const (
 	maxKeys       = 1000
 	maxSelected   = 20 // fields, and orders to validate
 	searchTimeout = 15 * time.Second
+	maxSearches   = maxReaders - 3 // at a time; the rest is for what is looked up quickly
+	maxOwn        = 2              // of these, by one user
 )
 
 func (s *Sandbox) eventRoutes(reg func(pattern, scope string, h handler)) {
@@ -89,15 +92,29 @@ func (r *request) rows(plan *query.Plan) ([]payload.Object, error) {
 }
 
 // searched is collect for statements that may have to read everything: they
-// are given up when they take too long.
+// wait for each other, and are given up when that and they take too long.
 func searched[T any](r *request, scan func(*sql.Rows) (T, error), statement string, args []any) ([]T, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), searchTimeout)
 	defer cancel()
-	out, err := collect(ctx, r.sb.read(), scan, statement, args...)
+	out, err := inTurn(ctx, r, scan, statement, args)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return nil, badRequest("The search took longer than %s. Ask for a shorter time range or fewer projects.", searchTimeout)
 	}
 	return out, err
+}
+
+func inTurn[T any](ctx context.Context, r *request, scan func(*sql.Rows) (T, error), statement string, args []any) ([]T, error) {
+	leave, err := r.sb.searchers.enter(ctx, strconv.FormatInt(r.user.ID, 10))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	done, err := r.sb.searching.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return collect(ctx, r.sb.read(), scan, statement, args...)
 }
 
 func eventsMeta(dataset string, columns []query.Column, rows []payload.Object) payload.Object {

@@ -2,6 +2,9 @@ package sandbox
 
 import (
 	"context"
+	"database/sql"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 )
@@ -34,5 +37,44 @@ func TestGates(t *testing.T) {
 	}
 	if _, err = enter("a"); err != nil {
 		t.Errorf("after one left: %v", err)
+	}
+}
+
+// TestSearched_Slow: however many slow searches users make, others are answered.
+func TestSearched_Slow(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(priya, reading...)
+	begun, end, over := make(chan bool), make(chan bool), make(chan error)
+	search := func(user int64) {
+		slow := &request{Request: httptest.NewRequest("GET", "/", nil), sb: r.sb, user: User{ID: user}}
+		_, err := searched(slow, func(*sql.Rows) (none struct{}, err error) {
+			begun <- true
+			<-end
+			return none, nil
+		}, "SELECT 1", nil)
+		over <- err
+	}
+	const users, each = 4, 5
+	for i := range users * each {
+		go search(int64(i % users))
+	}
+	for range maxSearches {
+		<-begun
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	req := httptest.NewRequestWithContext(ctx, "GET", "/api/0/auth/", nil)
+	req.Header.Set("Authorization", "Bearer "+r.token)
+	if w := r.send(req); w.Code != http.StatusOK {
+		t.Errorf("another, who only signs in: %d %s", w.Code, w.Body)
+	}
+	close(end)
+	for left := users * each; left > 0; {
+		select {
+		case <-begun:
+		case err := <-over:
+			if left--; err != nil {
+				t.Errorf("a search that had to wait: %v", err)
+			}
+		}
 	}
 }

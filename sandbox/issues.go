@@ -121,10 +121,10 @@ func listIssues(r *request) (any, error) {
 	// The organization is asked for again: no search text may reach beyond it.
 	args = append(args, r.org.id, limit+1, offset)
 	// The page is cut first, or the users of every issue found would be counted.
-	issues, err := collect(r.Context(), r.sb.read(), scanIssue, "SELECT "+issueColumns+` FROM (
+	issues, err := searched(r, scanIssue, "SELECT "+issueColumns+` FROM (
 			SELECT i.id AS page_id, row_number() OVER (ORDER BY `+order+`) AS page_row FROM issue i JOIN project p ON p.id = i.project
 			WHERE (`+where+`) AND p.org = ? ORDER BY page_row LIMIT ? OFFSET ?)
-		JOIN issue i ON i.id = page_id ORDER BY page_row`, args...)
+		JOIN issue i ON i.id = page_id ORDER BY page_row`, args)
 	if err != nil {
 		return nil, err
 	}

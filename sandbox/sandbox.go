@@ -51,6 +51,9 @@ type Sandbox struct {
 	guesses  spending // of addresses, at the codes of devices
 	known    knownKeys
 
+	searchers *gates // by user; entered before searching
+	searching gate
+
 	writing    chan struct{} // full while there is a write transaction
 	waiting    line          // of batches for the next one
 	statements statements    // guarded by writing
@@ -62,7 +65,7 @@ type Sandbox struct {
 // stays as it is, and the log says so. A file that is damaged, newer than this
 // program, or not a sandbox at all is refused and left as it is.
 func New(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{now: o.Now, log: o.Logger, intake: newIntake(), writing: make(chan struct{}, 1), keep: keepCount, keepSize: keepBytes, bulk: retainBytes, attached: maxAttached, recorded: maxRecorded, age: o.Age, control: o.Control}
+	s := &Sandbox{now: o.Now, log: o.Logger, intake: newIntake(), searchers: newGates(maxOwn), searching: make(gate, maxSearches), writing: make(chan struct{}, 1), keep: keepCount, keepSize: keepBytes, bulk: retainBytes, attached: maxAttached, recorded: maxRecorded, age: o.Age, control: o.Control}
 	if s.now == nil {
 		s.now = time.Now
 	}
