@@ -100,13 +100,17 @@ func (s Scale) org(n int) int { return 1 + (n-1)%s.Orgs }
 // scale makes what is not there yet. A file that holds another Scale is left
 // as it is.
 func (s *Sandbox) scale(ctx context.Context, tx *sql.Tx, sc Scale) error {
-	there, err := scaled(ctx, tx, sc)
-	if err != nil || there {
+	there, issues, err := scaled(ctx, tx, sc)
+	if err != nil || there && issues >= sc.Issues {
 		return err
 	}
 	began := time.Now()
 	q := s.statements.in(tx)
-	for _, add := range []func(context.Context, querier, Scale) error{s.scaleOrgs, s.scaleUsers, s.scaleProjects, s.scaleIssues} {
+	adds := []func(context.Context, querier, Scale) error{s.scaleOrgs, s.scaleUsers, s.scaleProjects, s.scaleIssues}
+	if there {
+		adds = adds[3:]
+	}
+	for _, add := range adds {
 		if err := add(ctx, q, sc); err != nil {
 			return err
 		}
@@ -116,22 +120,24 @@ func (s *Sandbox) scale(ctx context.Context, tx *sql.Tx, sc Scale) error {
 	return nil
 }
 
-// scaled tells whether the file holds the Scale already.
-func scaled(ctx context.Context, tx *sql.Tx, sc Scale) (bool, error) {
+// scaled tells whether the file holds the Scale already, and how many issues
+// its projects have had: what SDKs sent there counts, too.
+func scaled(ctx context.Context, tx *sql.Tx, sc Scale) (there bool, issues int, err error) {
 	var users, orgs, projects int
 	var key sql.NullString
-	err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM user WHERE id > ?1), (SELECT count(*) FROM org WHERE id > ?1),
-		(SELECT count(*) FROM dsn WHERE name = 'Scale'), (SELECT public FROM dsn WHERE name = 'Scale' AND project = ?1 + 1)`, scaleBase).
-		Scan(&users, &orgs, &projects, &key)
+	err = tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM user WHERE id > ?1), (SELECT count(*) FROM org WHERE id > ?1),
+		(SELECT count(*) FROM dsn WHERE name = 'Scale'), (SELECT public FROM dsn WHERE name = 'Scale' AND project = ?1 + 1),
+		(SELECT coalesce(sum(p.shorts), 0) FROM project p JOIN dsn d ON d.project = p.id WHERE d.name = 'Scale')`, scaleBase).
+		Scan(&users, &orgs, &projects, &key, &issues)
 	switch {
 	case err != nil:
-		return false, err
+		return false, 0, err
 	case users == 0 && orgs == 0 && projects == 0:
-		return false, nil
-	case users != sc.Users || orgs != sc.Orgs || projects != sc.Projects || key.Valid && key.String != sc.ScaleKey(1):
-		return false, fmt.Errorf("it holds another scale (users=%d,orgs=%d,projects=%d); use another file, or reset this one", users, orgs, projects)
+		return false, 0, nil
+	case users != sc.Users || orgs != sc.Orgs || projects != sc.Projects || key.Valid && key.String != sc.ScaleKey(1), issues > 0 && issues < sc.Issues:
+		return false, 0, fmt.Errorf("it holds another scale (users=%d,orgs=%d,projects=%d,issues=%d); use another file, or reset this one", users, orgs, projects, issues)
 	}
-	return true, nil
+	return true, issues, nil
 }
 
 // spread runs the query for 1 to n with the arguments that args gives.

@@ -87,10 +87,25 @@ func TestScale_Reopen(t *testing.T) {
 	if diff := cmp.Diff(before, again); diff != "" {
 		t.Errorf("a second start (-first +second):\n%s", diff)
 	}
-	other := small
-	other.Users++
-	if _, err := New(t.Context(), Options{Path: path, Scale: other, Now: func() time.Time { return noon }}); err == nil || !strings.Contains(err.Error(), "users=9,orgs=4,projects=6") {
-		t.Errorf("another scale: %v", err)
+	for what, change := range map[string]func(*Scale){"users": func(s *Scale) { s.Users++ }, "issues": func(s *Scale) { s.Issues++ }} {
+		other := small
+		change(&other)
+		if _, err := New(t.Context(), Options{Path: path, Scale: other, Now: func() time.Time { return noon }}); err == nil || !strings.Contains(err.Error(), "users=9,orgs=4,projects=6,issues=30") {
+			t.Errorf("more %s: %v", what, err)
+		}
+	}
+}
+
+// TestScale_IssuesLater: a scale without issues can have them later.
+func TestScale_IssuesLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	none := small
+	none.Issues = 0
+	if n := start(t, Options{Path: path, Empty: true, Scale: none}).rows("issue"); n != 0 {
+		t.Errorf("%d issues, want none", n)
+	}
+	if n := start(t, Options{Path: path, Empty: true, Scale: small}).rows("issue"); n != small.Issues {
+		t.Errorf("%d issues, want %d", n, small.Issues)
 	}
 }
 
