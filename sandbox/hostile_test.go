@@ -315,3 +315,18 @@ func TestHostile_NoKey(t *testing.T) {
 		t.Errorf("%d are still let in", n)
 	}
 }
+
+// TestHostile_Attrs: what can be searched of an item is bounded in all.
+func TestHostile_Attrs(t *testing.T) {
+	a := underAttack(t)
+	var sent []string
+	for i := range 300 {
+		sent = append(sent, fmt.Sprintf(`"a%d":{"value":%q}`, i, strings.Repeat("x", 8000)))
+	}
+	a.ingest("log", `{"items":[{"level":"info","body":"much","attributes":{`+strings.Join(sent, ",")+`}}]}`)
+	var size int
+	if err := a.sb.read().QueryRow("SELECT octet_length(attrs) FROM item WHERE kind = 'log'").Scan(&size); err != nil || size > maxAttrs {
+		t.Errorf("%d bytes of attributes, %v", size, err)
+	}
+	a.stillWorks("many long attributes")
+}

@@ -18,6 +18,7 @@ import (
 const (
 	maxItem  = 5 << 20
 	maxEvent = 1 << 20
+	maxAttrs = 64 << 10 // of an item, all together
 )
 
 // batch is one envelope on its way into the database. It is read first, which
@@ -339,6 +340,10 @@ type row struct {
 
 func (it item) encode() (row, error) {
 	r := row{item: it, attrs: it.attrs.JSONB()}
+	if len(r.attrs) > maxAttrs {
+		it.attrs.Fit(maxAttrs)
+		r.attrs = it.attrs.JSONB()
+	}
 	if it.body != nil {
 		var err error
 		if r.body, err = payload.JSON(it.body); err != nil {
