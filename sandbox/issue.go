@@ -32,7 +32,8 @@ type issue struct {
 	details, meta                                          payload.Object
 	first, last                                            float64
 	count, users                                           int64
-	released                                               float64  // when the first release was first seen; 0: no release
+	released                                               float64 // when the first release was first seen; 0: no release
+	dateReleased                                           sql.NullFloat64
 	parts                                                  []string // why these events are one issue
 }
 
@@ -44,12 +45,13 @@ const issueFields = `i.id, i.project, i.short, i.title, i.culprit, i.type, i.cat
 // drift; it takes time, and ingest does without.
 const issueColumns = issueFields + `,
 	(SELECT count(DISTINCT u.attrs ->> '$.user') FROM item u WHERE u.issue = i.id),
-	coalesce((SELECT fr.created FROM release fr JOIN project fp ON fp.org = fr.org WHERE fp.id = i.project AND fr.version = i.first_release), 0)`
+	coalesce((SELECT fr.created FROM release fr JOIN project fp ON fp.org = fr.org WHERE fp.id = i.project AND fr.version = i.first_release), 0),
+	(SELECT fr.released FROM release fr JOIN project fp ON fp.org = fr.org WHERE fp.id = i.project AND fr.version = i.first_release)`
 
 func (i *issue) scan(scan func(...any) error) error {
 	var details, meta, parts []byte
 	err := scan(&i.id, &i.project, &i.short, &i.title, &i.culprit, &i.kind, &i.category, &i.issueType, &i.level, &i.platform,
-		&i.status, &i.substatus, &i.assignee, &i.priority, &i.firstRelease, &details, &meta, &parts, &i.first, &i.last, &i.count, &i.users, &i.released)
+		&i.status, &i.substatus, &i.assignee, &i.priority, &i.firstRelease, &details, &meta, &parts, &i.first, &i.last, &i.count, &i.users, &i.released, &i.dateReleased)
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func sightingOf(ev payload.Object) sighting {
 // change the issue's state.
 func (b *batch) sighted(seen sighting) (int64, error) {
 	var is issue
-	row := b.tx.QueryRowContext(b.ctx, "SELECT "+issueFields+", 0, 0 FROM issue i WHERE i.project = ? AND i.hash = ?", b.project.id, seen.grouping.Hash)
+	row := b.tx.QueryRowContext(b.ctx, "SELECT "+issueFields+", 0, 0, NULL FROM issue i WHERE i.project = ? AND i.hash = ?", b.project.id, seen.grouping.Hash)
 	err := is.scan(row.Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return b.newIssue(seen)

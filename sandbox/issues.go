@@ -190,7 +190,7 @@ func (i issue) firstReleaseJSON() any {
 	if i.firstRelease == "" {
 		return nil
 	}
-	return payload.Object{"version": i.firstRelease, "shortVersion": shortVersion(i.firstRelease), "dateCreated": stamp(i.released), "dateReleased": nil}
+	return payload.Object{"version": i.firstRelease, "shortVersion": shortVersion(i.firstRelease), "dateCreated": stamp(i.released), "dateReleased": stampOrNil(i.dateReleased)}
 }
 
 func orNil(s string) any {

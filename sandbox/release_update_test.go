@@ -85,6 +85,10 @@ func TestReleases_Deployed(t *testing.T) {
 	if len(r.issues("release:latest firstRelease:\""+version+"\"")) != 1 {
 		t.Error("the issue is not of the latest release")
 	}
+	var is struct{ FirstRelease map[string]any }
+	if r.get(issuesPath+r.onlyIssue().ID+"/", &is); is.FirstRelease["dateReleased"] != one["dateReleased"] || is.FirstRelease["dateReleased"] == nil {
+		t.Errorf("the issue's first release was released %v, want %v", is.FirstRelease["dateReleased"], one["dateReleased"])
+	}
 }
 
 // TestReleases_Latest: what was announced last is the latest release, also
