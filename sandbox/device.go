@@ -29,6 +29,10 @@ const (
 // guessing is how many codes one address may try: 20^8 codes take it a while.
 var guessing = rateLimit{Window: 60, Count: 10}
 
+// asking is how many codes one address is given: fewer than maxDevices while they
+// live, so that it does not keep the others from it.
+var asking = rateLimit{Window: 60, Count: 30}
+
 func (s *Sandbox) deviceRoutes(mux *http.ServeMux) {
 	for _, end := range []string{"", "/{$}"} {
 		mux.HandleFunc("POST /oauth/device/code"+end, s.startDevice)
@@ -56,13 +60,16 @@ func (s *Sandbox) newDevice(r *http.Request) (any, error) {
 		return nil, &oauthError{"invalid_scope", err.Error()}
 	}
 	code, shown, now := randomHex(32), userCode(), s.now()
+	if wait := s.askers.take(remoteIP(r), asking, now); wait > 0 {
+		return nil, &oauthError{"slow_down", fmt.Sprintf("too many codes were asked for from here; try again in %d seconds", int(wait.Seconds())+1)}
+	}
 	err = s.write(r.Context(), func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(r.Context(), "DELETE FROM device_code WHERE expires <= ?", seconds(now.Add(-deviceMemory))); err != nil {
 			return err
 		}
 		done, err := tx.ExecContext(r.Context(), `INSERT INTO device_code(hash, user_code, app, scopes, pause, expires)
-			SELECT ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM device_code) < ?`,
-			hashSecret(code), shown, app.id, scopes.String(), devicePause, seconds(now.Add(deviceLife)), maxDevices)
+			SELECT ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM device_code WHERE state = 'pending' AND expires > ?) < ?`,
+			hashSecret(code), shown, app.id, scopes.String(), devicePause, seconds(now.Add(deviceLife)), seconds(now), maxDevices)
 		if err != nil {
 			return err
 		}

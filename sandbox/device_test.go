@@ -176,3 +176,37 @@ func TestDevice_Guesses(t *testing.T) {
 		t.Errorf("a minute later: %d", w.Code)
 	}
 }
+
+// TestDevice_Crowd: those who ask for many codes have to wait, and what has
+// expired keeps nobody waiting.
+func TestDevice_Crowd(t *testing.T) {
+	b, app := startOAuth(t)
+	ask := func(address string) int {
+		form := url.Values{"client_id": {app.ClientID}, "scope": {"org:read"}}
+		req := httptest.NewRequest("POST", "/oauth/device/code/", strings.NewReader(form.Encode()))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.RemoteAddr = address + ":1"
+		return b.send(req).Code
+	}
+	for i := range asking.Count {
+		if code := ask("192.0.2.7"); code != http.StatusOK {
+			t.Fatalf("request %d: %d", i, code)
+		}
+	}
+	if crowd, other := ask("192.0.2.7"), ask("192.0.2.8"); crowd != http.StatusBadRequest || other != http.StatusOK {
+		t.Errorf("one too many: %d; from elsewhere: %d", crowd, other)
+	}
+	_, err := b.sb.writer.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2) INSERT INTO device_code(hash, user_code, app, scopes, pause, expires)
+		SELECT randomblob(32), hex(randomblob(8)), (SELECT min(id) FROM oauth_app), '', 5, ?1 FROM n`,
+		seconds(b.clock.now().Add(deviceLife)), maxDevices)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := ask("192.0.2.9"); code != http.StatusBadRequest {
+		t.Errorf("a full house: %d", code)
+	}
+	b.clock.pass(deviceLife)
+	if code := ask("192.0.2.9"); code != http.StatusOK {
+		t.Errorf("when all have expired: %d", code)
+	}
+}

@@ -49,6 +49,7 @@ type Sandbox struct {
 
 	spending spending // of keys with a rate limit
 	guesses  spending // of addresses, at the codes of devices
+	askers   spending // of addresses, for such codes
 	known    knownKeys
 
 	searchers *gates // by user; entered before searching
