@@ -112,6 +112,10 @@ func TestScrub(t *testing.T) {
 		`{"message":"sent Bearer hunter2-value upstream"}`,
 		`{"message":"postgres://app:hunter2-value@db.test/x"}`,
 		`{"breadcrumbs":[{"data":{"accessToken":"hunter2-value"}}]}`,
+		`{"request":{"data":"{\"user\":1,\"password\":\"hunter2-value\"}"}}`,
+		`{"extra":{"body":"{\"card\":{\"api_key\":\"hunter2-value\"}}","stripe_key":"hunter2-value"}}`,
+		`{"breadcrumbs":[{"data":{"request_body":"[{\"token\":\"hunter2-value\"}]"}}]}`,
+		`{"exception":[{"type":"E","value":"password: hunter2-value","stacktrace":{"frames":[{"vars":{"config":"{'password': 'hunter2-value'}"}}]}}]}`,
 		`{"exception":[{"type":"E","value":"bad secret=hunter2-value","stacktrace":{"frames":[{"vars":{"passwd":"hunter2-value"}}]}}]}`,
 	} {
 		ev := prepared(t, raw)

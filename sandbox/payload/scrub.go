@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,8 +21,26 @@ var (
 
 	secretInText = regexp.MustCompile(`(?i)\b([\w.-]*(?:password|passwd|secret|api[_-]?key|token|credentials?|session(?:id)?|csrf|auth)=)[^&\s"'<>]+`)
 	bearerInText = regexp.MustCompile(`(?i)\b(bearer|authorization:\s*basic)\s+[A-Za-z0-9._~+/=-]{8,}`)
+	privateKey   = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`)
 	userinfo     = regexp.MustCompile(`://[^/\s@"']+:[^/\s@"']+@`)
 )
+
+// secretInPair is for what looks like an object, whole or cut off, for settings,
+// and for the passwords of SQL. "Unexpected token: }" has no secret, so a name
+// that is a word of other things too must have quotes, or an = and a value that
+// has some.
+var secretInPair = regexp.MustCompile(`(?i)(\\*["'][\w.-]*(?:` + anyName + `)\\*["']\s*[:=]\s*|\b[\w.-]*(?:` + sureName + `)\s*[:=]\s*)(?:` + quoted + `|[^\s,;&"'<>{}()\[\]\\]+)` +
+	`|(\b[\w.-]*(?:` + anyName + `)\s*=\s*|\bpassword\s+)(?:` + quoted + ")")
+
+const (
+	sureName = `passw(?:or)?d|pwd|secret|(?:api|private|secret|access|stripe)[_-]?key`
+	anyName  = sureName + `|token|credentials?|session(?:id)?|csrf|auth|authorization|cookie`
+	quoted   = `"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|\\+["'][^"'\\]*`
+	maxJSON  = 256 << 10 // of a text that is parsed to be scrubbed
+)
+
+// pairEnds are how the names of secretInPair end.
+var pairEnds = strings.Fields("password passwd pwd secret key token credential credentials session sessionid csrf auth authorization cookie")
 
 // secretName marks a key wherever it stands in it, or only as a word of it, or
 // "author" and "input_tokens" would be lost.
@@ -37,7 +56,7 @@ func secretsByLetter() (by [256][]secretName) {
 			by[name[0]] = append(by[name[0]], secretName{[]byte(name), word})
 		}
 	}
-	add("password passwd secret apikey privatekey credential authorization accesstoken authtoken sessionid cookie csrf xsrf", false)
+	add("password passwd secret apikey privatekey accesskey stripekey credential authorization accesstoken authtoken sessionid cookie csrf xsrf", false)
 	add("auth token session pwd", true)
 	return by
 }
@@ -126,9 +145,38 @@ func filter(v any) any {
 	return Filtered
 }
 
-// ScrubText replaces what looks like a secret inside a text. The expressions are
-// slow, and few texts can match them.
+// ScrubText replaces what looks like a secret inside a text, which may be JSON.
 func ScrubText(s string) string {
+	if out, ok := scrubJSON(s); ok {
+		return out
+	}
+	return scrubPlain(s)
+}
+
+// scrubJSON scrubs an object or a list, and leaves one without secrets as it is
+// written.
+func scrubJSON(s string) (string, bool) {
+	text := strings.TrimSpace(s)
+	if len(text) < 2 || len(text) > maxJSON || text[0] != '{' && text[0] != '[' || text[len(text)-1] != text[0]+2 {
+		return s, false
+	}
+	o, err := ParseObject([]byte(`{"in":` + text + "}"))
+	if err != nil {
+		return s, false
+	}
+	before, err := json.Marshal(o["in"])
+	if err != nil {
+		return s, false
+	}
+	after, err := json.Marshal(Scrub(o["in"]))
+	if err == nil && bytes.Equal(before, after) {
+		return s, true
+	}
+	return string(after), err == nil
+}
+
+// scrubPlain: the expressions are slow, and few texts can match them.
+func scrubPlain(s string) string {
 	if givesSecret(s) {
 		s = secretInText.ReplaceAllString(s, "${1}"+Filtered)
 	}
@@ -138,7 +186,37 @@ func ScrubText(s string) string {
 	if len(s) >= len("bearer 12345678") && (containsFold(s, "bearer") || containsFold(s, "authorization")) {
 		s = bearerInText.ReplaceAllString(s, "${1} "+Filtered)
 	}
+	if pairsSecret(s) {
+		s = secretInPair.ReplaceAllString(s, "${1}${2}"+Filtered)
+	}
+	if strings.Contains(s, "PRIVATE KEY") {
+		s = privateKey.ReplaceAllString(s, Filtered)
+	}
 	return s
+}
+
+// pairsSecret tells whether secretInPair can match: whether one of its names
+// stands before a sign or a quote. Two letters beyond ASCII are others in lower
+// case.
+func pairsSecret(s string) bool {
+	end := 0 // of what is neither space nor quote
+	for i := range len(s) {
+		switch s[i] {
+		case ':', '=', '"', '\'':
+			for _, name := range pairEnds {
+				if end >= len(name) && strings.EqualFold(s[end-len(name):end], name) {
+					return true
+				}
+			}
+			if s[i] == ':' || s[i] == '=' {
+				end = i + 1
+			}
+		case ' ', '\t', '\n', '\f', '\r', '\\':
+		default:
+			end = i + 1
+		}
+	}
+	return strings.Contains(s, "\u017f") || strings.Contains(s, "\u212a")
 }
 
 // givesSecret tells whether secretInText can match. Letters beyond ASCII may be
