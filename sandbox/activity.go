@@ -10,7 +10,10 @@ import (
 	"roundhouse/sandbox/payload"
 )
 
-const maxNote = 64 << 10
+const (
+	maxNote       = 64 << 10
+	maxActivities = 1000 // of an issue; the oldest go
+)
 
 const activityColumns = `a.id, a.type, a.data, a.ts, coalesce(u.id, 0), coalesce(u.email, ''), coalesce(u.name, ''), coalesce(u.username, '')
 	FROM activity a LEFT JOIN user u ON u.id = a.user`

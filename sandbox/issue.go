@@ -259,6 +259,10 @@ func addActivity(ctx context.Context, q querier, issueID, userID int64, kind str
 	}
 	_, err = q.ExecContext(ctx, "INSERT INTO activity(issue, user, type, data, ts) VALUES (?, nullif(?, 0), ?, ?, ?)",
 		issueID, userID, kind, string(raw), ts)
+	if err != nil {
+		return err
+	}
+	_, err = q.ExecContext(ctx, "DELETE FROM activity WHERE id IN (SELECT id FROM activity WHERE issue = ? ORDER BY ts DESC, id DESC LIMIT -1 OFFSET ?)", issueID, maxActivities)
 	return err
 }
 

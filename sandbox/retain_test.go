@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"database/sql"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -160,5 +162,28 @@ func TestRetain_IDsGivenOutAgain(t *testing.T) {
 	r, log := startLater(t, path, first.token, 2*keepFor+seedLife)
 	if got := r.onlyIssue(); got.Title != "mine" || !strings.Contains(log, "keeps its old data") {
 		t.Errorf("issue %+v, logged %q", got, log)
+	}
+}
+
+// TestRetain_Activities: of an issue the newest are kept, as long as it lives.
+func TestRetain_Activities(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, writing...)
+	r.ingest("event", `{"message":"a","fingerprint":["a"]}`)
+	id := r.onlyIssue().ID
+	err := r.sb.write(t.Context(), func(tx *sql.Tx) error {
+		for range maxActivities + 5 {
+			if err := addActivity(t.Context(), tx, asID(id), 0, "note", nil, seconds(noon)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.clock.pass(time.Minute)
+	w := r.api("POST", issuesPath+id+"/notes/", `{"text":"the last word"}`)
+	if w.Code != http.StatusCreated || !strings.Contains(w.Body.String(), "the last word") || r.rows("activity") != maxActivities {
+		t.Errorf("%d %s; %d activities are kept, want %d", w.Code, w.Body, r.rows("activity"), maxActivities)
 	}
 }
