@@ -118,10 +118,19 @@ func describeIssue(ctx context.Context, env Env, t target) (markdown, error) {
 		return d.markdown(), nil
 	}
 	writeEvent(&d, env, t.org, issueName(*issue), event)
-	d.heading(2, "Next steps")
-	d.line("- A commit message with \"Fixes %s\" resolves the issue when it is released.", word(issueName(*issue)))
-	d.line("- search_events with dataset errors and query issue:%s finds its other events.", word(issueName(*issue)))
+	writeNextSteps(&d, issue)
 	return d.markdown(), nil
+}
+
+// writeNextSteps has none for what is not in the code or in the error events,
+// such as a missed check-in. An old Sentry tells no category of an error.
+func writeNextSteps(d *document, issue *sentry.Issue) {
+	if issue.Category != "" && issue.Category != "error" {
+		return
+	}
+	d.heading(2, "Next steps")
+	d.line("- Where Sentry follows the repository, a commit message with \"Fixes %s\" resolves the issue when it is released.", word(issueName(*issue)))
+	d.line("- search_events with dataset errors and query issue:%s finds its other events.", word(issueName(*issue)))
 }
 
 func writeIssue(d *document, env Env, org string, issue *sentry.Issue) {

@@ -475,6 +475,28 @@ func TestGetSentryResource(t *testing.T) {
 }
 
 // Without a pinned organization, the URL alone says which.
+// TestGetSentryResource_nextSteps: what is suggested is of use for the kind of
+// issue that it is suggested for.
+func TestGetSentryResource_nextSteps(t *testing.T) {
+	w := newWorld(t)
+	org := w.as(mara, outdoors, "")
+	seen := map[string]bool{}
+	for _, issue := range w.issuesOf(outdoors) {
+		category := string(issue.Category)
+		if seen[category] {
+			continue
+		}
+		seen[category] = true
+		answer := org.must("get_sentry_resource", args{"resourceType": "issue", "resourceId": string(issue.ShortID)})
+		if hints := strings.Contains(answer, "Fixes "+string(issue.ShortID)) && strings.Contains(answer, "dataset errors"); hints != (category == "error") {
+			t.Errorf("an issue of category %s:\n%s", category, answer)
+		}
+	}
+	if !seen["error"] || !seen["cron"] {
+		t.Errorf("there are issues of %v, want errors and missed check-ins", seen)
+	}
+}
+
 func TestGetSentryResource_organization(t *testing.T) {
 	u := newWorld(t).as(mara, "", "")
 	for _, org := range []string{"..%2f..%2fusers", "a%5cb", "a%20b", "%25"} {
