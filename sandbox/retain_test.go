@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -186,4 +187,33 @@ func TestRetain_Activities(t *testing.T) {
 	if w.Code != http.StatusCreated || !strings.Contains(w.Body.String(), "the last word") || r.rows("activity") != maxActivities {
 		t.Errorf("%d %s; %d activities are kept, want %d", w.Code, w.Body, r.rows("activity"), maxActivities)
 	}
+}
+
+// TestRetain_Sessions: who signs in again and again ends the first sessions.
+func TestRetain_Sessions(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	first, other := r.signedIn("1001"), r.signedIn("1002")
+	var last *browserFake
+	for range maxSessions {
+		r.clock.pass(time.Second)
+		last = r.signedIn("1001")
+	}
+	if n := r.rows("web_session"); n != maxSessions+1 {
+		t.Errorf("%d sessions, want %d of one and one of the other", n, maxSessions)
+	}
+	in := func(b *browserFake) bool {
+		_, ok, err := r.sb.signedIn(b.request())
+		return ok && err == nil
+	}
+	if in(first) || !in(other) || !in(last) {
+		t.Errorf("signed in: first %v, another %v, last %v", in(first), in(other), in(last))
+	}
+}
+
+func (b *browserFake) request() *http.Request {
+	req := httptest.NewRequest("GET", "/", nil)
+	for _, c := range b.cookies {
+		req.AddCookie(c)
+	}
+	return req
 }

@@ -16,6 +16,7 @@ const (
 	sessionCookie = "roundhouse_sandbox"
 	formCookie    = "roundhouse_sandbox_form"
 	sessionLife   = 7 * 24 * time.Hour
+	maxSessions   = 20 // of a user; the oldest end
 )
 
 func (s *Sandbox) setCookie(w http.ResponseWriter, name, value string, age time.Duration) {
@@ -50,6 +51,10 @@ func (s *Sandbox) startSession(w http.ResponseWriter, r *http.Request, u User) e
 		}
 		_, err := tx.ExecContext(r.Context(), "INSERT INTO web_session(hash, user, expires) VALUES (?, ?, ?)",
 			hashSecret(secret), u.ID, seconds(now.Add(sessionLife)))
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(r.Context(), "DELETE FROM web_session WHERE hash IN (SELECT hash FROM web_session WHERE user = ? ORDER BY expires DESC LIMIT -1 OFFSET ?)", u.ID, maxSessions)
 		return err
 	})
 	if err == nil {
