@@ -122,13 +122,13 @@ var settings = map[string]func(*flag.FlagSet, *config){
 		fs.StringVar(&c.ClientDocuments, "client-documents", "", "`on` lets apps in whose id is the https URL of a document about them, which is fetched from the internet; off makes every app register (default on with --sentry-url, else off)")
 	},
 	"idle": func(fs *flag.FlagSet, c *config) {
-		fs.DurationVar(&c.Idle, "idle", 15*time.Minute, "a context leaves memory after so `long` without a request")
+		fs.DurationVar(&c.Idle, "idle", 15*time.Minute, "`time` without a request after which a context leaves memory")
 	},
 	"max-contexts": func(fs *flag.FlagSet, c *config) {
 		fs.IntVar(&c.MaxContexts, "max-contexts", 100_000, "`number` of contexts in memory; one more is refused until one has left")
 	},
 	"drain": func(fs *flag.FlagSet, c *config) {
-		fs.DurationVar(&c.Drain, "drain", 20*time.Second, "how `long` running calls may take to finish at the end")
+		fs.DurationVar(&c.Drain, "drain", 20*time.Second, "the `time` that running calls may take to finish at the end")
 	},
 	"log-level": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.LogLevel, "log-level", "info", "`level`: debug, info, warn or error")
@@ -155,7 +155,7 @@ var settings = map[string]func(*flag.FlagSet, *config){
 		fs.StringVar(&c.TokenName, "token-name", "made on the command line", "`name` by which its user finds the token at /account")
 	},
 	"expires": func(fs *flag.FlagSet, c *config) {
-		fs.StringVar(&c.Expires, "expires", "30d", "how `long` the token lives, such as 12h or 90d; at most 365d")
+		fs.StringVar(&c.Expires, "expires", "30d", "`time` that the token lives, such as 12h or 90d; at most 365d")
 	},
 	"user": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.User, "user", "", "only what happened to the user with this `id` in Sentry")
@@ -173,13 +173,13 @@ var settings = map[string]func(*flag.FlagSet, *config){
 		fs.StringVar(&c.Faults, "faults", "", "JSON `file` that says what goes wrong on purpose, such as {\"rules\":[{\"every\":10,\"status\":503}]}")
 	},
 	"control": func(fs *flag.FlagSet, c *config) {
-		fs.BoolVar(&c.Control, "control", false, "let programs on this machine change that, at /_sandbox/faults/ and without a token")
+		fs.BoolVar(&c.Control, "control", false, "let programs on this machine change the faults, at /_sandbox/faults/ and without a token")
 	},
 	"empty": func(fs *flag.FlagSet, c *config) {
 		fs.BoolVar(&c.Empty, "empty", false, "a new sandbox begins without its story: people, projects and keys, and no telemetry")
 	},
 	"scale": func(fs *flag.FlagSet, c *config) {
-		fs.StringVar(&c.Scale, "scale", "", "how `much` the sandbox holds beside its story, such as users=1000,orgs=100,projects=1000,issues=10000; the same each time")
+		fs.StringVar(&c.Scale, "scale", "", "`amounts` that the sandbox holds beside its story, such as users=1000,orgs=100,projects=1000,issues=10000; the same each time")
 	},
 	"yes": func(fs *flag.FlagSet, c *config) {
 		fs.BoolVar(&c.Yes, "yes", false, "do not ask")
