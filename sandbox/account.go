@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -89,6 +90,9 @@ func (s *Sandbox) DSN(ctx context.Context, orgSlug, projectSlug string) (string,
 	err := s.read().QueryRowContext(ctx, `SELECT d.public, p.id FROM dsn d JOIN project p ON p.id = d.project JOIN org o ON o.id = p.org
 		WHERE o.slug = ? COLLATE NOCASE AND p.slug = ? COLLATE NOCASE AND d.active ORDER BY d.created LIMIT 1`,
 		orgSlug, projectSlug).Scan(&key, &id)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = errors.New("there is no such project, or it has no active key")
+	}
 	if err != nil {
 		return "", fmt.Errorf("DSN of %s/%s: %w", orgSlug, projectSlug, err)
 	}

@@ -85,7 +85,7 @@ func TestRun_Refused(t *testing.T) {
 		{args: "--scale orgs=5", code: 2, says: "users=1"},
 		{args: "--empty --sentry-url https://sentry.example.com --sentry-client-id a --sentry-client-secret b", code: 2, says: "--empty"},
 		{args: "sandbox dsn storefront", code: 2, says: "organization/project"},
-		{args: "sandbox dsn acme-outdoors/none", code: 1, says: "acme-outdoors/none"},
+		{args: "sandbox dsn acme-outdoors/none", code: 1, says: "acme-outdoors/none: there is no such project"},
 		{args: "sandbox dsn a/b c/d", code: 2, says: "c/d"},
 		{args: "sandbox dsn --sdk cobol", code: 2, says: "python"},
 		{args: "sandbox dsn --sandbox-url nowhere", code: 2, says: "--sandbox-url"},
