@@ -227,6 +227,20 @@ func pick(args []string) (*command, []string) {
 	return nil, args
 }
 
+// unknownCommand names what was typed, and what there is that begins so.
+func unknownCommand(args []string) error {
+	var others []string
+	for _, c := range commands() {
+		if strings.HasPrefix(c.name, args[0]+" ") {
+			others = append(others, c.name)
+		}
+	}
+	if len(others) == 0 {
+		return fmt.Errorf("unknown command %q; roundhouse help lists them", args[0])
+	}
+	return fmt.Errorf("unknown command %q; there is %s", strings.Join(args[:min(2, len(args))], " "), strings.Join(others, ", "))
+}
+
 func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
 
 // overview is the command that lists some, and tells about the first.

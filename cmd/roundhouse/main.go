@@ -44,7 +44,7 @@ const interrupted = 130
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
 	command, args := pick(args)
 	if command == nil {
-		return usageError{fmt.Errorf("unknown command %q; roundhouse help lists them", args[0])}
+		return usageError{unknownCommand(args)}
 	}
 	cfg, err := parse(command, args, getenv, stdout)
 	if errors.Is(err, errHelpShown) {

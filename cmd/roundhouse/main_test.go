@@ -35,6 +35,7 @@ func TestRun_Refused(t *testing.T) {
 		says string
 	}{
 		{args: "surf", code: 2, says: `"surf"`},
+		{args: "sandbox foo", code: 2, says: `"sandbox foo"; there is sandbox serve`},
 		{args: "serve now", code: 2, says: `"now"`},
 		{args: "--port 80", code: 2, says: "-port"},
 		{args: "--addr 8080", code: 2, says: "--addr"},
