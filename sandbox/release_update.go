@@ -307,12 +307,13 @@ func seenRelease(ctx context.Context, q querier, org, project int64, version str
 }
 
 // retainReleases deletes the releases of which nothing was seen for as long as
-// items are kept, unless an issue began in one.
+// items are kept, and those beyond the newest, unless an issue began in one.
 func (s *Sandbox) retainReleases(ctx context.Context, tx *sql.Tx, project int64) (int64, error) {
 	res, err := tx.ExecContext(ctx, `DELETE FROM release_project WHERE project = ?1 AND release IN (
-			SELECT rp.release FROM release_project rp JOIN release r ON r.id = rp.release WHERE rp.project = ?1 AND rp.last < ?2
-			AND NOT EXISTS (SELECT 1 FROM issue i WHERE i.project = ?1 AND i.first_release = r.version) LIMIT ?3)`,
-		project, seconds(s.now().Add(-keepFor)), retainBatch)
+			SELECT rp.release FROM release_project rp JOIN release r ON r.id = rp.release WHERE rp.project = ?1
+			AND (rp.last < ?2 OR rp.release IN (SELECT release FROM release_project WHERE project = ?1 ORDER BY last DESC, release DESC LIMIT -1 OFFSET ?4))
+			AND r.version NOT IN (SELECT i.first_release FROM issue i WHERE i.project = ?1) LIMIT ?3)`,
+		project, seconds(s.now().Add(-keepFor)), retainBatch, maxReleases)
 	if err != nil {
 		return 0, err
 	}

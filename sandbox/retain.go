@@ -18,6 +18,7 @@ const (
 	keepFor     = payload.MaxAge // by an item's own time
 	keepCount   = 20_000         // of each kind in each project
 	keepBytes   = 200 << 20      // likewise
+	maxReleases = 1000           // likewise, beside those in which an issue began
 	retainEvery = time.Hour
 	retainAfter = 2_000    // items that arrived in the project
 	retainBytes = 16 << 20 // likewise; to count what there is takes long, so not with every item

@@ -217,3 +217,23 @@ func (b *browserFake) request() *http.Request {
 	}
 	return req
 }
+
+// TestRetain_Releases: senders make so many releases.
+func TestRetain_Releases(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	r.ingest("event", `{"message":"a","release":"began@1"}`)
+	for i := range 2 {
+		r.clock.pass(time.Second)
+		var items []string
+		for n := range 1000 {
+			items = append(items, "session", fmt.Sprintf(`{"sid":"%032x","init":true,"status":"ok","started":"2026-11-20T11:00:00Z","attrs":{"release":"shop@%d.%d"}}`, 1000*i+n+1, i, n))
+		}
+		r.ingest(items...)
+	}
+	if n := r.rows("release"); n != maxReleases+1 {
+		t.Errorf("%d releases, want the newest %d and the one in which an issue began", n, maxReleases)
+	}
+	if w := r.api("GET", "/organizations/acme-outdoors/releases/shop@1.999/", ""); w.Code != http.StatusOK {
+		t.Errorf("the newest: %d %s", w.Code, w.Body)
+	}
+}
