@@ -32,6 +32,7 @@ func (b *batch) checkIn(raw []byte) (id string, err error) {
 	if err != nil {
 		return "", &badPayload{err}
 	}
+	payload.Scrub(o)
 	given := zeroID
 	if s := payload.Text(o["check_in_id"]); s != "" {
 		if given = payload.HexID(s, 32); given == "" {

@@ -21,6 +21,7 @@ func (b *batch) keepEarly(raw []byte) error {
 	if err != nil {
 		return &badPayload{err}
 	}
+	payload.Scrub(o)
 	id, status := payload.HexID(o["check_in_id"], 32), runStatus(payload.Text(o["status"]))
 	if id == "" || id == zeroID || status == inProgress {
 		return nil // nothing can be told to be its beginning

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -171,5 +172,21 @@ func TestHealth_RetainCount(t *testing.T) {
 	r.ingest("client_report", `{}`)
 	if counts, users, single := r.rows("session_count"), r.rows("session_user"), r.rows("session"); counts != 1 || users != 1 || single != 0 {
 		t.Errorf("%d counts, %d users, %d single sessions; want 1, 1 and 0", counts, users, single)
+	}
+}
+
+// TestSignals_Scrubbed: what names a session, a check-in or a commit can hold a
+// secret as any other text can.
+func TestSignals_Scrubbed(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, allScopes...)
+	r.ingest("session", `{"started":"2026-11-20T12:00:00Z","status":"ok","attrs":{"release":"shop token=hunter2","environment":"password=hunter2"}}`,
+		"check_in", `{"monitor_slug":"nightly token=hunter2","status":"ok","environment":"secret=hunter2","monitor_config":{"schedule":{"type":"interval","value":1,"unit":"day"}}}`)
+	r.tell("POST", releasesPath, `{"version":"1.0","projects":["storefront"],"commits":[{"id":"token=hunter2","author_name":"secret=hunter2","author_email":"https://ann:hunter2@h","repository":"token=hunter2"}]}`, http.StatusCreated)
+	for _, query := range []string{"SELECT version FROM release", "SELECT slug FROM monitor", "SELECT coalesce(name, '') FROM monitor", "SELECT env FROM monitor_env",
+		"SELECT release || environment FROM session_count", "SELECT id || author_name || author_email || repository FROM release_commit"} {
+		kept, err := collect(t.Context(), r.sb.read(), func(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) }, query)
+		if err != nil || len(kept) == 0 || strings.Contains(fmt.Sprint(kept), "hunter2") {
+			t.Errorf("%s: %q, %v", query, kept, err)
+		}
 	}
 }

@@ -71,6 +71,7 @@ func (u *releaseUpdate) check(now time.Time) (err error) {
 	}
 	for i := range u.Commits {
 		c := &u.Commits[i]
+		c.ID = payload.ScrubText(c.ID)
 		if c.ID == "" || len(c.ID) > 64 {
 			return badField("commits", fmt.Sprintf("Commit %d has no id of at most 64 characters.", i+1))
 		}
@@ -81,7 +82,7 @@ func (u *releaseUpdate) check(now time.Time) (err error) {
 			}
 		}
 		for _, text := range []*string{&c.AuthorName, &c.AuthorEmail, &c.Repository} {
-			*text = payload.Clip(*text, maxVersion)
+			*text = payload.Clip(payload.ScrubText(*text), maxVersion)
 		}
 		c.Message = payload.Clip(payload.ScrubText(c.Message), maxMessage)
 	}

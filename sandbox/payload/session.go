@@ -35,8 +35,8 @@ type Sessions struct {
 // release, since nobody would know whose health it is.
 func sessionsOf(o Object) (s Sessions, ok bool) {
 	attrs := AsObject(o["attrs"])
-	s.Release = Clip(Text(attrs["release"]), 200)
-	if s.Environment = Clip(Text(attrs["environment"]), 64); s.Environment == "" {
+	s.Release = Clip(ScrubText(Text(attrs["release"])), 200)
+	if s.Environment = Clip(ScrubText(Text(attrs["environment"])), 64); s.Environment == "" {
 		s.Environment = "production"
 	}
 	return s, s.Release != ""
