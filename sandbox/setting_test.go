@@ -140,6 +140,28 @@ func TestSettings_Guest(t *testing.T) {
 	}
 }
 
+// TestUptime_Secrets: what a monitor signs in with is told to those alone who
+// could change it.
+func TestUptime_Secrets(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, allScopes...)
+	made := r.tell("POST", uptimePath, `{"name":"Shop","url":"https://ann:hunter2@shop.test/","intervalSeconds":60,"headers":[["X-Vault","hunter2"]],"body":"hunter2"}`, http.StatusCreated)
+	for _, tt := range []struct {
+		reason string
+		r      *runner
+		told   bool
+	}{
+		{"an owner", r, true}, {"a member", r.as(jon, "alerts:write"), true},
+		{"an owner by a token that only reads", r.as(mara, "alerts:read"), false}, {"a guest", r.as(wen, allScopes...), false},
+	} {
+		for _, path := range []string{"/organizations/acme-outdoors/uptime/", fmt.Sprintf("%s%s/", uptimePath, made["id"]), "/organizations/acme-outdoors/combined-rules/"} {
+			w := tt.r.api("GET", path, "")
+			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "shop.test") || strings.Contains(w.Body.String(), "hunter2") != tt.told {
+				t.Errorf("%s: GET %s = %d %s", tt.reason, path, w.Code, w.Body)
+			}
+		}
+	}
+}
+
 // TestMetricRules_Renamed: a rule stays with its project, whatever project takes
 // over the slug it was made by.
 func TestMetricRules_Renamed(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 const (
 	maxUptimeURL     = 255
+	writeUptime      = "project:write|alerts:write"
 	maxUptimeRequest = 1000 // bytes of headers and body together
 )
 
@@ -48,7 +49,7 @@ func newUptime() *uptime {
 func (s *Sandbox) uptimeRoutes(reg func(pattern, scope string, h handler)) {
 	const all, one = "/projects/{org}/{project}/uptime/", "/projects/{org}/{project}/uptime/{uptime}/"
 	reg("GET /organizations/{org}/uptime/", "org:read|alerts:read", listUptime)
-	reg("POST "+all, "project:write|alerts:write", func(r *request) (any, error) {
+	reg("POST "+all, writeUptime, func(r *request) (any, error) {
 		return r.addSetting(uptimeKind, newUptime(), r.uptimeJSON)
 	})
 	reg("GET "+one, "project:read|alerts:read", func(r *request) (any, error) {
@@ -58,10 +59,10 @@ func (s *Sandbox) uptimeRoutes(reg func(pattern, scope string, h handler)) {
 		}
 		return r.uptimeJSON(t)
 	})
-	reg("PUT "+one, "project:write|alerts:write", func(r *request) (any, error) {
+	reg("PUT "+one, writeUptime, func(r *request) (any, error) {
 		return r.changeSetting(uptimeKind, r.PathValue("uptime"), &uptime{}, r.uptimeJSON)
 	})
-	reg("DELETE "+one, "project:write|alerts:write", func(r *request) (any, error) {
+	reg("DELETE "+one, writeUptime, func(r *request) (any, error) {
 		return r.deleteSetting(uptimeKind, r.PathValue("uptime"), http.StatusAccepted)
 	})
 	reg("GET "+one+"checks/", "project:read|alerts:read", listUptimeChecks)
@@ -168,11 +169,26 @@ func (r *request) owners() (string, error) {
 	return string(raw), err
 }
 
+// hideSecrets keeps from those who may not write the monitor what could let them
+// in where it looks.
+func (u *uptime) hideSecrets() {
+	u.URL = payload.ScrubText(u.URL)
+	for _, h := range u.Headers {
+		h[1] = payload.Filtered
+	}
+	if u.Body != nil {
+		*u.Body = payload.Filtered
+	}
+}
+
 // uptimeJSON shows one that has never failed, since it has never run.
 func (r *request) uptimeJSON(t setting) (map[string]any, error) {
 	var u uptime
 	if err := json.Unmarshal(t.body, &u); err != nil {
 		return nil, fmt.Errorf("stored setting %d: %w", t.id, err)
+	}
+	if !r.scopes.has(writeUptime) || !roleAllows(r.org.role, writeUptime) {
+		u.hideSecrets()
 	}
 	slugs, err := r.slugs(t)
 	if err != nil {
