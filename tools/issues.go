@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"roundhouse/sentry"
 )
@@ -50,6 +51,9 @@ func runSearchIssues(ctx context.Context, env Env, in searchIssuesIn) (markdown,
 	own := slices.DeleteFunc(issues, func(issue sentry.Issue) bool { return !env.owns(issue.Project) })
 	writeIssues(&d, env, in.OrganizationSlug, own)
 	if len(own) == 0 {
+		if !strings.Contains(in.Query, "issue.category") {
+			d.line("Feedback is found by issue.category:feedback alone.")
+		}
 		d.hint(unknownNames(ctx, env, in.OrganizationSlug, sentry.FieldSearch{
 			Dataset: "errors", ProjectID: project, Period: in.Period,
 		}, queryNames(in.Query), issueNames))

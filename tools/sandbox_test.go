@@ -475,6 +475,18 @@ func TestGetSentryResource(t *testing.T) {
 }
 
 // Without a pinned organization, the URL alone says which.
+// TestSearchIssues_feedbackHint: whoever looks for feedback without its category
+// is told how.
+func TestSearchIssues_feedbackHint(t *testing.T) {
+	w := newWorld(t)
+	org := w.as(mara, outdoors, "")
+	for query, want := range map[string]bool{"nothingofthekind": true, "nothingofthekind issue.category:cron": false, "is:unresolved": false} {
+		if answer := org.must("search_issues", args{"query": query, "period": "90d"}); strings.Contains(answer, "issue.category:feedback alone") != want {
+			t.Errorf("%s: a hint %v, want %v:\n%s", query, !want, want, answer)
+		}
+	}
+}
+
 // TestGetSentryResource_nextSteps: what is suggested is of use for the kind of
 // issue that it is suggested for.
 func TestGetSentryResource_nextSteps(t *testing.T) {
