@@ -155,7 +155,7 @@ var (
 
 // ask sends a request as mara does and returns how long it took.
 func (r *runner) ask(b *testing.B, path string) time.Duration {
-	req := httptest.NewRequest("GET", "/api/0"+path, nil)
+	req := httptest.NewRequest("GET", r.sb.baseURL()+"/api/0"+path, nil)
 	req.Header.Set("Authorization", "Bearer "+r.token)
 	w := httptest.NewRecorder()
 	begun := time.Now()
