@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +38,28 @@ type world struct {
 	requests []string // path and query
 }
 
+// noon is when it is in every world.
+func noon() time.Time { return time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC) }
+
+// seeded is the file of a sandbox with its story: to copy it takes less than to
+// tell it again.
+var seeded = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "seeded")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "sandbox.db")
+	sb, err := sandbox.New(context.Background(), sandbox.Options{Path: path, Now: noon})
+	if err != nil {
+		return nil, err
+	}
+	if err := sb.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	return newWorldOf(t, sandbox.Current)
@@ -43,8 +67,15 @@ func newWorld(t testing.TB) *world {
 
 func newWorldOf(t testing.TB, age sandbox.Age) *world {
 	t.Helper()
-	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	sb, err := sandbox.New(t.Context(), sandbox.Options{BaseURL: "http://sentry.test", Now: func() time.Time { return now }, Age: age})
+	raw, err := seeded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "sandbox.db")
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sb, err := sandbox.New(t.Context(), sandbox.Options{Path: path, BaseURL: "http://sentry.test", Now: noon, Age: age})
 	if err != nil {
 		t.Fatal(err)
 	}

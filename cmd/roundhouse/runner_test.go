@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"roundhouse/sandbox"
+
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
@@ -34,6 +36,9 @@ type runner struct {
 // called.
 func start(t testing.TB, data string, env map[string]string, args ...string) *runner {
 	t.Helper()
+	if env["ROUNDHOUSE_SENTRY_URL"] == "" {
+		plant(t, data)
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	stderr := newWatch(t)
 	ended := make(chan error, 1)
@@ -52,6 +57,41 @@ func start(t testing.TB, data string, env map[string]string, args ...string) *ru
 	})
 	t.Cleanup(r.stop)
 	return r
+}
+
+// seeded is the file of a sandbox with its story: to copy it takes less than to
+// tell it again.
+var seeded = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "seeded")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, sandboxFile)
+	sb, err := sandbox.New(context.Background(), sandbox.Options{Path: path})
+	if err != nil {
+		return nil, err
+	}
+	if err := sb.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// plant puts a sandbox into a folder that has none.
+func plant(t testing.TB, data string) {
+	t.Helper()
+	path := filepath.Join(data, sandboxFile)
+	if _, err := os.Stat(path); err == nil {
+		return
+	}
+	raw, err := seeded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // startProcess builds the program, runs it as a process of its own and returns
