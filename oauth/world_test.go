@@ -57,7 +57,8 @@ type world struct {
 
 	web     *httptest.Server
 	servers []*oauth.Server
-	log     *bytes.Buffer // written under slog's lock, read at the end
+	log     *bytes.Buffer // written by logger under its lock, read at the end
+	logger  *slog.Logger
 }
 
 func newWorld(t testing.TB) *world {
@@ -69,6 +70,7 @@ func newWorld(t testing.TB) *world {
 		Clock:    &clock{now: time.Date(2001, 2, 3, 12, 0, 0, 0, time.UTC)}, // so long ago that a look at the machine's shows
 		log:      new(bytes.Buffer),
 	}
+	w.logger = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.web = httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(w.web.Close)
 	w.URL = w.web.URL
@@ -127,7 +129,7 @@ func (w *world) Config(store oauth.Store) oauth.Config {
 		Store:         store,
 		Keys:          testKeys,
 		Now:           w.Clock.Now,
-		Logger:        slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger:        w.logger,
 	}
 }
 

@@ -3,8 +3,6 @@ package sandbox
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
-	"compress/zlib"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +15,8 @@ import (
 	"time"
 
 	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -101,12 +101,12 @@ func compressor(t testing.TB, encoding string, to io.Writer) io.WriteCloser {
 	return nil
 }
 
-// bomb packs half a gigabyte of zeros.
+// bomb packs a quarter of a gigabyte of zeros.
 func bomb(t *testing.T, encoding string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := compressor(t, encoding, &b)
-	if _, err := io.Copy(w, zeros(512<<20)); err != nil {
+	if _, err := io.Copy(w, zeros(256<<20)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
