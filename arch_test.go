@@ -26,7 +26,8 @@ var imports = map[string][]string{
 	"sandbox/query":   nil,
 	"sandbox/seed":    nil,
 	"tools":           {"constraint", "sentry"},
-	"actors":          {"constraint"},
+	"transport":       {"constraint"},
+	"actors":          {"constraint", "transport"},
 	"router":          {"constraint"},
 	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "oauth/cimd", "sandbox", "tools", "actors", "router"},
 }
@@ -44,7 +45,7 @@ var confined = map[string][]string{
 	"github.com/asynkron/protoactor-go": {"actors"},
 	"github.com/gorilla/mux":            {"router"},
 	"github.com/jackc/pgx":              {"oauth"},
-	"github.com/mark3labs/mcp-go":       {"actors", "tools", "cmd/roundhouse"},
+	"github.com/mark3labs/mcp-go":       {"transport", "actors", "tools", "cmd/roundhouse"},
 	"golang.org/x/oauth2":               {"oauth", "cmd/roundhouse"},
 	"go.opentelemetry.io/proto/otlp":    {"sandbox", "sandbox/payload"},
 	"modernc.org/sqlite":                {"oauth", "sandbox", "sandbox/query"},

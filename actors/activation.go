@@ -8,6 +8,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"roundhouse/constraint"
+	"roundhouse/transport"
 )
 
 // The messages of an activation. They are Go values and stay on this node.
@@ -139,7 +140,7 @@ func (a *activation) built(c actor.Context, m *built) {
 	}
 	a.node.counts.activations.Add(1)
 	a.node.cfg.Logger.Debug("context activated", "constraint", a.key.Identity())
-	a.lease = newLease(a.key, newTransport(m.server, a.node.cfg), a.node.cfg)
+	a.lease = newLease(a.key, transport.New(m.server, transport.Config{MaxSessions: a.node.cfg.MaxSessions, Logger: a.node.cfg.Logger}), a.node.cfg)
 	a.entry.lease.Store(a.lease)
 	a.reply(answer{lease: a.lease})
 }

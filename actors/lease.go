@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"roundhouse/constraint"
+	"roundhouse/transport"
 )
 
 // fenced is far below any number of requests, so that releases after the fence
@@ -19,7 +20,7 @@ const fenced = -1 << 40
 // incarnation, shared by all its requests; only the atomics change.
 type lease struct {
 	key       constraint.Key
-	transport *transport
+	transport *transport.Transport
 	limit     int64 // of requests, streams included
 	maxOpen   int64 // of streams
 	releaser  func()
@@ -34,7 +35,7 @@ type lease struct {
 	once     sync.Once
 }
 
-func newLease(key constraint.Key, t *transport, cfg Config) *lease {
+func newLease(key constraint.Key, t *transport.Transport, cfg Config) *lease {
 	l := &lease{key: key, transport: t, limit: int64(cfg.MaxInFlight), maxOpen: int64(cfg.MaxStreams), drained: make(chan struct{})}
 	l.releaser = l.release
 	l.streams, l.endStreams = context.WithCancel(context.Background())
@@ -112,7 +113,7 @@ func (l *lease) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer l.open.Add(-1)
 		if l.open.Add(1) > l.maxOpen {
 			w.Header().Set("Retry-After", "1")
-			writeError(w, http.StatusServiceUnavailable, "too many open streams in this context")
+			transport.WriteError(w, http.StatusServiceUnavailable, "too many open streams in this context")
 			return
 		}
 		life = l.streams

@@ -53,7 +53,6 @@ func (cfg Config) withDefaults() Config {
 	limit(&cfg.MaxContexts, 100_000)
 	limit(&cfg.MaxInFlight, 256)
 	limit(&cfg.MaxStreams, 64)
-	limit(&cfg.MaxSessions, 64)
 	limit(&cfg.MaxBuilding, 64)
 	limit(&cfg.MaxOpening, 8)
 	if cfg.Logger == nil {

@@ -1,4 +1,4 @@
-package actors
+package transport
 
 import (
 	"crypto/rand"

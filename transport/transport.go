@@ -1,7 +1,8 @@
-package actors
+package transport
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -17,17 +18,33 @@ var versions = []string{
 	"2025-03-26",
 }
 
-// transport is mcp-go's HTTP transport over one activation's server, behind the
-// checks of sessions that mcp-go leaves out. It is where mcp-go's options end:
-// nothing outside can reach the server through it.
-type transport struct {
+// Config bounds one context. Zero values mean the defaults that the fields tell.
+type Config struct {
+	MaxSessions int          // legacy sessions; 64. One more ends the least recently used
+	Logger      *slog.Logger // nil: nothing is logged
+}
+
+func (cfg Config) withDefaults() Config {
+	if cfg.MaxSessions <= 0 {
+		cfg.MaxSessions = 64
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return cfg
+}
+
+// Transport is an http.Handler for one context, safe for concurrent use.
+type Transport struct {
 	mcp      *server.MCPServer
 	http     *server.StreamableHTTPServer
 	sessions *sessions
 }
 
-func newTransport(s *server.MCPServer, cfg Config) *transport {
-	t := &transport{mcp: s}
+// New makes the transport of s.
+func New(s *server.MCPServer, cfg Config) *Transport {
+	cfg = cfg.withDefaults()
+	t := &Transport{mcp: s}
 	t.sessions = newSessions(cfg.MaxSessions, t.drop)
 	t.http = server.NewStreamableHTTPServer(s,
 		server.WithSessionIdManager(t.sessions),
@@ -41,19 +58,22 @@ func newTransport(s *server.MCPServer, cfg Config) *transport {
 	return t
 }
 
+// Server is what the transport serves, for a transport of another sort (stdio).
+func (t *Transport) Server() *server.MCPServer { return t.mcp }
+
 // ServeHTTP lets a GET or DELETE pass only with a session of this activation.
 // mcp-go validates the session of a POST, but would open a stream on a GET with
 // somebody else's session id and let anybody's DELETE end it.
-func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	legacy := r.Header.Get("Mcp-Protocol-Version") < mcp.ProtocolVersion20260728
 	if legacy && (r.Method == http.MethodGet || r.Method == http.MethodDelete) {
 		id := r.Header.Get(server.HeaderKeySessionID)
 		if id == "" {
-			writeError(w, http.StatusBadRequest, "Mcp-Session-Id is missing: send initialize first")
+			WriteError(w, http.StatusBadRequest, "Mcp-Session-Id is missing: send initialize first")
 			return
 		}
 		if _, err := t.sessions.Validate(id); err != nil {
-			writeError(w, http.StatusNotFound, "unknown session: send initialize again")
+			WriteError(w, http.StatusNotFound, "unknown session: send initialize again")
 			return
 		}
 	}
@@ -61,7 +81,7 @@ func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // drop makes mcp-go forget what it keeps of a session that has been ended.
-func (t *transport) drop(id string) {
+func (t *Transport) drop(id string) {
 	r, err := http.NewRequest(http.MethodDelete, "/", nil)
 	if err != nil {
 		return // never: the arguments are constant
@@ -70,9 +90,9 @@ func (t *transport) drop(id string) {
 	t.http.ServeHTTP(discard{}, r)
 }
 
-// writeError answers with a JSON-RPC error without id, the form of an answer to
+// WriteError answers with a JSON-RPC error without id, the form of an answer to
 // something that was not a request.
-func writeError(w http.ResponseWriter, status int, message string) {
+func WriteError(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{
