@@ -106,6 +106,15 @@ func unused(ctx context.Context, path string) error {
 	return ctx.Err()
 }
 
+// HasStory tells whether the database began with the story: a file keeps what it
+// began with, whatever Options.Empty says later.
+func (s *Sandbox) HasStory(ctx context.Context) (has bool, err error) {
+	if err = s.read().QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM seeding)").Scan(&has); err != nil {
+		err = fmt.Errorf("look for the story: %w", err)
+	}
+	return has, err
+}
+
 // ProjectDSN is where SDKs send what is of a project.
 type ProjectDSN struct{ Org, Project, DSN string }
 

@@ -186,6 +186,9 @@ func TestNew_EmptyStaysEmpty(t *testing.T) {
 	if r.rows("item") != 0 || log != "" {
 		t.Errorf("%d items, logged %q", r.rows("item"), log)
 	}
+	if story, err := r.sb.HasStory(t.Context()); err != nil || story {
+		t.Errorf("it has the story: %v, %v", story, err)
+	}
 }
 
 // undo turns a file into one of an older schema: what each upgrade did, newest

@@ -26,11 +26,15 @@ func (p *program) banner(ctx context.Context, w io.Writer) error {
 	line("Claude Code", "claude mcp add --transport http roundhouse %s", mcp)
 	line("mcp-remote", "npx mcp-remote %s", mcp)
 	if p.backend.sandbox != nil {
-		for i, question := range questions {
-			line([]string{"Ask", "", ""}[i], "%s", question)
+		story, err := p.backend.sandbox.HasStory(ctx)
+		if err != nil {
+			return err
 		}
-	}
-	if p.backend.sandbox != nil {
+		for i, question := range questions {
+			if story {
+				line([]string{"Ask", "", ""}[i], "%s", question)
+			}
+		}
 		if err := welcome(ctx, w, p.backend.sandbox, p.backend.fresh, p.dsnCommand); err != nil {
 			return err
 		}

@@ -128,3 +128,37 @@ func TestSandbox_SaysWhatItMade(t *testing.T) {
 		}
 	}
 }
+
+// TestSandbox_Empty: questions about the story are for those who have it, and
+// whoever asks for a sandbox without it and keeps one with it is told so.
+func TestSandbox_Empty(t *testing.T) {
+	full, empty := t.TempDir(), t.TempDir()
+	plant(t, full)
+	for _, tt := range []struct {
+		args, dir  string
+		asks, says bool
+	}{
+		{args: "serve", dir: full, asks: true},
+		{args: "serve --empty", dir: full, asks: true, says: true},
+		{args: "sandbox serve --empty", dir: full, says: true},
+		{args: "serve --empty", dir: empty},
+		{args: "serve --empty", dir: empty},
+		{args: "sandbox serve", dir: empty},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		out := newWatch(t)
+		ended := make(chan error, 1)
+		go func() { // ends with cancel
+			ended <- run(ctx, strings.Fields(tt.args+" --addr 127.0.0.1:0 --data "+tt.dir), func(string) string { return "" }, strings.NewReader(""), io.Discard, out)
+		}()
+		said := out.find(`(?s)(.*Stop .*)`)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		told := strings.Contains(said, "--empty is ignored") && strings.Contains(said, "run roundhouse sandbox reset --data "+tt.dir+" ")
+		if strings.Contains(said, "What broke") != tt.asks || told != tt.says {
+			t.Errorf("%s: says\n%s\nwant questions: %v, and what becomes of --empty: %v", tt.args, said, tt.asks, tt.says)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -53,6 +54,18 @@ func (c *config) sandboxOptions(dir string) (o sandbox.Options, err error) {
 	return o, err
 }
 
+// sayKept tells that --empty does nothing to a sandbox that has the story.
+func sayKept(ctx context.Context, cfg *config, sb *sandbox.Sandbox, w io.Writer) error {
+	if !cfg.Empty {
+		return nil
+	}
+	story, err := sb.HasStory(ctx)
+	if err == nil && story {
+		fmt.Fprintf(w, "roundhouse: --empty is ignored, because the sandbox in %s has its story already; to begin anew, stop, run roundhouse sandbox reset%s and start again\n", cfg.Data, cfg.dataFlag())
+	}
+	return err
+}
+
 // isNew tells whether there is no database yet.
 func isNew(path string) bool {
 	info, err := os.Stat(path)
@@ -94,6 +107,9 @@ func sandboxServe(ctx context.Context, cfg *config, s streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, sb.Close()) }()
+	if err := sayKept(ctx, cfg, sb, s.err); err != nil {
+		return err
+	}
 	if err := setFaults(sb, cfg.Faults); err != nil {
 		return err
 	}

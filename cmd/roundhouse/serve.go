@@ -32,6 +32,11 @@ func serve(ctx context.Context, cfg *config, s streams) error {
 	if err != nil {
 		return err
 	}
+	if p.backend.sandbox != nil {
+		if err := sayKept(context.WithoutCancel(ctx), cfg, p.backend.sandbox, s.err); err != nil {
+			return errors.Join(err, p.close())
+		}
+	}
 	// Whoever interrupts while it is printed wants to drain, and no error.
 	if err := p.banner(context.WithoutCancel(ctx), s.err); err != nil {
 		return errors.Join(err, p.close())
