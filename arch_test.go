@@ -29,7 +29,7 @@ var imports = map[string][]string{
 	"transport":       {"constraint"},
 	"actors":          {"constraint", "transport"},
 	"router":          {"constraint"},
-	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "oauth/cimd", "sandbox", "tools", "actors", "router"},
+	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "oauth/cimd", "sandbox", "tools", "transport", "actors", "router"},
 }
 
 // testImports is what tests may import beyond that: the sandbox is the Sentry

@@ -63,6 +63,8 @@ type Config struct {
 	// the Host for itself.
 	Public map[string]http.Handler
 
+	About About // for directories and scanners
+
 	Origins []string                    // allowed beside PublicURL's own
 	MaxBody int64                       // bytes of one body on an MCP URL; zero: 1 MiB
 	Ready   func(context.Context) error // nil: always ready
@@ -101,6 +103,7 @@ func New(cfg Config) http.Handler {
 	m := mux.NewRouter().UseEncodedPath().SkipClean(true)
 	m.Path(healthPath).Methods(http.MethodGet, http.MethodHead).HandlerFunc(rt.health)
 	m.Path(readyPath).Methods(http.MethodGet, http.MethodHead).HandlerFunc(rt.ready)
+	rt.discovery(m)
 	for path, h := range cfg.Public {
 		if prefix, below := strings.CutSuffix(path, "/"); below {
 			m.PathPrefix(path).Handler(http.StripPrefix(prefix, h))

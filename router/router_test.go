@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -93,6 +94,7 @@ func newTestRouter(log io.Writer) http.Handler {
 		DefaultScopes: []string{"inspect"},
 		Origins:       []string{"https://inspector.example.com"},
 		MaxBody:       64,
+		About:         About{Version: "1.2.3", Protocols: []string{"2026-07-28", "2025-11-25"}, Tools: json.RawMessage(`[{"name":"whoami"}]`), GlamaClaim: "glama_claim_of_a_test"},
 		Public: map[string]http.Handler{
 			"/oauth/token": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "a token") }),
 			"/sandbox/":    http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "the sandbox at", r.URL.EscapedPath()) }),
@@ -102,7 +104,7 @@ func newTestRouter(log io.Writer) http.Handler {
 }
 
 // shown are the headers that a recorded answer holds, where they are set.
-var shown = []string{"Content-Type", "Www-Authenticate", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Retry-After", "Allow", "Location", "Cache-Control"}
+var shown = []string{"Content-Type", "Www-Authenticate", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Retry-After", "Allow", "Location", "Cache-Control", "Etag"}
 
 // TestExchanges plays testdata/*.txtar: requests and the answers to them, in
 // pairs, each below a sentence that says what it is about.

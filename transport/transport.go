@@ -9,9 +9,9 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// versions that every context speaks. 2024-11-05 is left out: it is another
-// transport.
-var versions = []string{
+// Versions are the revisions of MCP that every context speaks, newest first;
+// not to be changed. 2024-11-05 is left out: it is another transport.
+var Versions = []string{
 	mcp.ProtocolVersion20260728,
 	"2025-11-25",
 	"2025-06-18",
@@ -48,7 +48,7 @@ func New(s *server.MCPServer, cfg Config) *Transport {
 	t.sessions = newSessions(cfg.MaxSessions, t.drop)
 	t.http = server.NewStreamableHTTPServer(s,
 		server.WithSessionIdManager(t.sessions),
-		server.WithStreamableHTTPProtocolVersions(versions...),
+		server.WithStreamableHTTPProtocolVersions(Versions...),
 		// The router has checked Host and Origin. mcp-go's own check refuses a
 		// public Host on a loopback socket, which is what a reverse proxy on
 		// the same machine sends.

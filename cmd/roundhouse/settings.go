@@ -33,6 +33,7 @@ type config struct {
 
 	AllowedOrigins  string
 	ClientDocuments string
+	GlamaClaim      string
 	TrustedProxies  string
 	Idle            time.Duration
 	MaxContexts     int
@@ -120,6 +121,9 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"client-documents": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.ClientDocuments, "client-documents", "", "`on` lets apps in whose id is the https URL of a document about them, which is fetched from the internet; off makes every app register (default on with --sentry-url, else off)")
+	},
+	"glama-claim": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.GlamaClaim, "glama-claim", "", "`claim` that the directory Glama asks for, to be shown at /.well-known/glama.json")
 	},
 	"idle": func(fs *flag.FlagSet, c *config) {
 		fs.DurationVar(&c.Idle, "idle", 15*time.Minute, "`time` without a request after which a context leaves memory")

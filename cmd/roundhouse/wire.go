@@ -189,6 +189,7 @@ func (p *program) newRouter(cfg *config, logger *slog.Logger) http.Handler {
 		Scopes:        all,
 		DefaultScopes: first,
 		Public:        public,
+		About:         about(cfg.GlamaClaim),
 		Origins:       splitList(cfg.AllowedOrigins),
 		Ready:         p.ready,
 		Home:          home(p.publicURL),
