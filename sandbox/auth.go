@@ -42,6 +42,15 @@ func parseScopes(names []string) (scopeSet, error) {
 	return slices.Compact(out), nil
 }
 
+// CheckScopes refuses the scopes that CreateToken would, and names those there
+// are.
+func CheckScopes(names []string) error {
+	if _, err := parseScopes(names); err != nil {
+		return fmt.Errorf("%w; there are %s", err, strings.Join(allScopes, ", "))
+	}
+	return nil
+}
+
 func (s scopeSet) String() string { return strings.Join(s, " ") }
 
 // has reports whether the set grants want, or one of several with a | between
@@ -89,6 +98,11 @@ func (s *Sandbox) userByEmail(ctx context.Context, email string) (u User, err er
 	if err != nil {
 		return u, err
 	}
+	return u, unknownUser(email, users)
+}
+
+// unknownUser names some of those there are.
+func unknownUser(email string, users []User) error {
 	known := []string{}
 	for _, u := range users[:min(len(users), 10)] {
 		known = append(known, u.Email)
@@ -96,7 +110,7 @@ func (s *Sandbox) userByEmail(ctx context.Context, email string) (u User, err er
 	if more := len(users) - len(known); more > 0 {
 		known = append(known, fmt.Sprintf("and %d more", more))
 	}
-	return u, fmt.Errorf("there is no user %q; there are %s", payload.Clip(email, 100), strings.Join(known, ", "))
+	return fmt.Errorf("there is no user %q; there are %s", payload.Clip(email, 100), strings.Join(known, ", "))
 }
 
 // CreateToken makes a user auth token that does not expire, as CreateTokenFor

@@ -11,6 +11,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"roundhouse/sandbox/seed"
 )
 
 // ErrNone is the error when there is no sandbox at a path.
@@ -21,6 +23,32 @@ type Contents struct {
 	Size                                                int64 // in bytes, with what is beside the file
 	Damaged                                             bool  // the rest could not be counted
 	Orgs, Projects, Issues, Items, Tokens, Applications int64
+}
+
+// CheckUser refuses whom the sandbox at the path does not know; where there is
+// none, whom a new one would not. It changes nothing, and leaves it to New to say
+// what is wrong with a file.
+func CheckUser(ctx context.Context, path, email string) error {
+	users := []User{}
+	for _, u := range seed.Users() {
+		users = append(users, User(u))
+	}
+	if err := isSandbox(path); err == nil {
+		db, err := sql.Open("sqlite", dataSource(path)+"&_pragma=query_only(1)")
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		if users, err = collect(ctx, db, scanUser, "SELECT "+userColumns+" FROM user ORDER BY id"); err != nil {
+			return ctx.Err()
+		}
+	} else if !errors.Is(err, ErrNone) {
+		return nil
+	}
+	if !slices.ContainsFunc(users, func(u User) bool { return strings.EqualFold(u.Email, email) }) {
+		return unknownUser(email, users)
+	}
+	return nil
 }
 
 // sidecars are the files that SQLite keeps beside a database.

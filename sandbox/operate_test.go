@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -32,6 +33,36 @@ func TestDelete(t *testing.T) {
 	}
 	if _, err := Inspect(t.Context(), path); !errors.Is(err, ErrNone) {
 		t.Errorf("Inspect of nothing: %v", err)
+	}
+}
+
+func TestCheckUser(t *testing.T) {
+	path := seeded(t)
+	if err := start(t, Options{Path: path, Scale: Scale{Users: 20, Orgs: 2, Projects: 2}}).sb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := readFile(t, path)
+	none := filepath.Join(t.TempDir(), "none.db")
+	other := filepath.Join(t.TempDir(), "other.db")
+	writeFile(t, other, []byte("my thesis"))
+	for _, tt := range []struct{ path, email, says string }{
+		{path, "Mara@Example.Test", ""},
+		{path, "nobody@example.test", `no user "nobody@example.test"; there are mara@example.test, `},
+		{path, "", "more"},
+		{none, mara, ""},
+		{none, "nobody@example.test", "wen@example.test"},
+		{other, "nobody@example.test", ""}, // New says what the file is
+	} {
+		err := CheckUser(t.Context(), tt.path, tt.email)
+		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("CheckUser(%s, %s) = %v, want %q", filepath.Base(tt.path), tt.email, err, tt.says)
+		}
+	}
+	if !bytes.Equal(before, readFile(t, path)) {
+		t.Error("the file was changed")
+	}
+	if _, err := Inspect(t.Context(), none); !errors.Is(err, ErrNone) {
+		t.Errorf("a file was made: %v", err)
 	}
 }
 

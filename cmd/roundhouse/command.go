@@ -149,6 +149,7 @@ prints both in the form of environment variables. The secret is not kept.`,
 			summary:  "make a user token in the sandbox and print it",
 			help:     "Makes a token with which the sandbox's API can be called as one of its users. The\ntoken is not kept.",
 			settings: join(shared, []string{"sandbox-user", "skills", "scopes"}),
+			check:    checkSandboxToken,
 			run:      sandboxToken,
 		},
 		{

@@ -41,6 +41,12 @@ func TestSandboxReset(t *testing.T) {
 	if out, err := typed(t, dir, "", "sandbox", "reset", "--yes"); err != nil || !strings.Contains(out, "no sandbox") {
 		t.Errorf("nothing to delete: %v, %s", err, out)
 	}
+	if _, err := typed(t, dir, "", "sandbox", "token", "--sandbox-user", "nobody@example.test"); exitCode(err) != 2 {
+		t.Errorf("a token for nobody: %v", err)
+	}
+	if out, err := typed(t, dir, "", "sandbox", "reset", "--yes"); err != nil || !strings.Contains(out, "no sandbox") {
+		t.Errorf("a token for nobody made a sandbox: %v, %s", err, out)
+	}
 	if anew, err := typed(t, dir, "", "sandbox", "dsn", "acme-outdoors/my-app"); err != nil || anew == first {
 		t.Errorf("a new one has the key of the old: %q, %v", anew, err)
 	}

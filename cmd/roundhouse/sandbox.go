@@ -155,7 +155,18 @@ func sandboxApp(ctx context.Context, cfg *config, s streams) (err error) {
 	return err
 }
 
+func checkSandboxToken(c *config) error {
+	if err := sandbox.CheckScopes(splitList(c.Scopes)); err != nil {
+		return fmt.Errorf("--scopes %q: %w", c.Scopes, err)
+	}
+	_, err := c.skills()
+	return err
+}
+
 func sandboxToken(ctx context.Context, cfg *config, s streams) (err error) {
+	if err := sandbox.CheckUser(ctx, filepath.Join(cfg.Data, sandboxFile), cfg.SandboxUser); err != nil {
+		return usageError{fmt.Errorf("--sandbox-user: %w", err)}
+	}
 	skills, err := cfg.skills()
 	if err != nil {
 		return usageError{err}
