@@ -45,6 +45,14 @@ func describe(c sandbox.Contents) string {
 	if c.Damaged {
 		return "it is damaged, or of another release, and what it holds cannot be counted"
 	}
-	return fmt.Sprintf("%d organizations, %d projects with their keys, %d issues, %d events, spans and logs, %d tokens and %d OAuth applications",
-		c.Orgs, c.Projects, c.Issues, c.Items, c.Tokens, c.Applications)
+	return fmt.Sprintf("%s, %s, %s, %s, %s and %s",
+		amount(c.Orgs, "organization", "organizations"), amount(c.Projects, "project with its keys", "projects with their keys"), amount(c.Issues, "issue", "issues"),
+		amount(c.Items, "event, span or log", "events, spans and logs"), amount(c.Tokens, "token", "tokens"), amount(c.Applications, "OAuth application", "OAuth applications"))
+}
+
+func amount(n int64, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

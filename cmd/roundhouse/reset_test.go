@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"roundhouse/sandbox"
 )
 
 // typed runs a command with the words of a person at standard input.
@@ -52,6 +54,18 @@ func TestSandboxReset(t *testing.T) {
 	}
 	if out, err := typed(t, dir, "", "sandbox", "reset", "--yes"); err != nil || strings.Contains(out, "[y/N]") {
 		t.Errorf("--yes: %v, %s", err, out)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	for want, c := range map[string]sandbox.Contents{
+		"1 organization, 1 project with its keys, 1 issue, 1 event, span or log, 1 token and 1 OAuth application":            {Orgs: 1, Projects: 1, Issues: 1, Items: 1, Tokens: 1, Applications: 1},
+		"2 organizations, 2 projects with their keys, 0 issues, 0 events, spans and logs, 0 tokens and 2 OAuth applications": {Orgs: 2, Projects: 2, Applications: 2},
+		"it is damaged, or of another release, and what it holds cannot be counted":                                          {Damaged: true, Tokens: 1},
+	} {
+		if got := describe(c); got != want {
+			t.Errorf("describe(%+v) = %q, want %q", c, got, want)
+		}
 	}
 }
 
