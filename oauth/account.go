@@ -85,7 +85,7 @@ func (s *Server) withSession(handle func(http.ResponseWriter, *http.Request, ses
 			return
 		}
 		if err := r.ParseForm(); err != nil || !hashOf(r.PostForm.Get("proof")).equal(hashOf(who.proof())) {
-			s.record(r.Context(), Event{Kind: EventRefusal, Outcome: codeAccessDenied, User: who.User, Detail: r.URL.Path + ": a form that is not this session's"})
+			s.recordNoise(r.Context(), Event{Kind: EventRefusal, Outcome: codeAccessDenied, User: who.User, Detail: r.URL.Path + ": a form that is not this session's"})
 			s.errorPage(w, http.StatusForbidden, "This form is not from your account page, or is out of date",
 				"Nothing was changed. Open "+accountPath+" and try again.")
 			return
@@ -218,7 +218,7 @@ func (s *Server) endOne(ctx context.Context, who session, id string) error {
 		return err
 	}
 	if grant.User != who.User && !who.Admin {
-		s.record(ctx, Event{Kind: EventRefusal, Outcome: codeAccessDenied, User: who.User, Detail: endPath + ": another user's grant"})
+		s.recordNoise(ctx, Event{Kind: EventRefusal, Outcome: codeAccessDenied, User: who.User, Detail: endPath + ": another user's grant"})
 		return ErrNotFound
 	}
 	return s.endBy(ctx, who, grant)

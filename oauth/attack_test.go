@@ -1,11 +1,16 @@
 package oauth_test
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"roundhouse/oauth"
 )
 
 // The attacks that no test of a single endpoint is about. .ci/mutants removes
@@ -101,4 +106,68 @@ func TestAttack_tokenInTheQuery(t *testing.T) {
 		}
 	}
 	w.Exchange(w.RefreshForm(tk.Refresh))
+}
+
+// Nobody can push what they did out of the audit record by being refused, over
+// and over, afterwards.
+func TestAttack_auditFlood(t *testing.T) {
+	w := limitedWorld(t, oauth.Limits{})
+	refuse := func(client, source string) {
+		w.post("/oauth/token", "application/x-www-form-urlencoded", "grant_type=refresh_token&client_id="+client, from(source))
+	}
+	refuse("the-first", "192.0.2.1")
+	for range 500 {
+		refuse("noise", "192.0.2.1")
+	}
+	if got := len(w.Events(oauth.EventRefusal)); got != 300 {
+		t.Errorf("%d refusals of one source recorded, want 300", got)
+	}
+	refuse("another", "192.0.2.2")
+	w.Clock.Advance(time.Minute)
+	refuse("the-first-again", "192.0.2.1")
+	clients := make(map[string]bool)
+	for _, e := range w.Events(oauth.EventRefusal) {
+		clients[e.Client] = true
+	}
+	if !clients["the-first"] || !clients["another"] || !clients["the-first-again"] {
+		t.Errorf("recorded refusals of %v", clients)
+	}
+}
+
+// A flood of refusals from everywhere, faster than they can be written, leaves
+// room for what was allowed meanwhile.
+func TestAttack_auditFloodFromEverywhere(t *testing.T) {
+	w := newWorld(t)
+	store := &stuckStore{Store: w.Store, stuck: make(chan struct{}), entered: make(chan struct{}, 10)}
+	cfg := w.Config(store)
+	cfg.Limits.Noise = unlimited
+	s, err := oauth.NewServer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.servers = append(w.servers, s)
+	w.Server, w.web.Config.Handler = s, s
+	for range 6000 {
+		r := httptest.NewRequest("POST", "/oauth/token", strings.NewReader("client_id=noise"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		s.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	<-store.entered
+	w.SignIn("inspect")
+	close(store.stuck)
+	if got := w.Events(oauth.EventGrant); len(got) != 1 {
+		t.Errorf("%d grants recorded beside a flood of refusals, want 1", len(got))
+	}
+}
+
+// stuckStore writes no audit record until it is told to.
+type stuckStore struct {
+	oauth.Store
+	stuck, entered chan struct{}
+}
+
+func (s *stuckStore) AppendEvents(ctx context.Context, events []oauth.Event) error {
+	s.entered <- struct{}{}
+	<-s.stuck
+	return s.Store.AppendEvents(ctx, events)
 }

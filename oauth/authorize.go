@@ -36,7 +36,7 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	}
 	if !client.mayRedirect(redirectURI) {
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "redirect URI refused", slog.String("client", client.ID))
-		s.record(r.Context(), Event{Kind: EventRefusal, Outcome: codeInvalidRedirectURI, Client: client.ID, Detail: authorizePath})
+		s.recordNoise(r.Context(), Event{Kind: EventRefusal, Outcome: codeInvalidRedirectURI, Client: client.ID, Detail: authorizePath})
 		s.errorPage(w, http.StatusBadRequest, "The app asked to be answered at an address that it did not register",
 			"Nothing was sent there. If you trust the app, remove its stored registration and connect again.")
 		return

@@ -24,10 +24,14 @@ type batch[T any] struct {
 	idle    chan struct{} // closed when the goroutine ends; nil: there is none
 }
 
-func (b *batch[T]) add(item T) {
+func (b *batch[T]) add(item T) { b.addBelow(b.most, item) }
+
+// addBelow is add for what must leave room for others: it drops the item where
+// so many wait already.
+func (b *batch[T]) addBelow(most int, item T) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.waiting) >= b.most {
+	if len(b.waiting) >= most {
 		b.lost++
 		return
 	}

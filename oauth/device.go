@@ -203,7 +203,7 @@ func (s *Server) serveUserCode(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrTaken):
-		s.record(r.Context(), Event{Kind: EventRefusal, Outcome: codeAccessDenied, Detail: devicePath + ": no such code"})
+		s.recordNoise(r.Context(), Event{Kind: EventRefusal, Outcome: codeAccessDenied, Detail: devicePath + ": no such code"})
 		s.page(w, http.StatusBadRequest, "device.html", devicePage{template.CSS(style), devicePath, "", "There is no such code, or it has expired or been used. Check it, or start again on your device."})
 	case err != nil:
 		s.ticketPage(w, r, err)

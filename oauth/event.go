@@ -29,11 +29,16 @@ const (
 	// refusals cannot push out what else was recorded.
 	MaxEvents = 100_000
 
+	// MaxUserEvents bounds those of one kind and one user: nobody can push out
+	// what others did by doing much, such as refreshing all day.
+	MaxUserEvents = 10_000
+
 	// EventMemory is how long an event is kept.
 	EventMemory = 180 * 24 * time.Hour
 
-	maxWaitingEvents = 4096
-	maxEventText     = 256 // bytes of each field
+	maxWaitingEvents   = 4096
+	maxWaitingRefusals = 1024 // of them, or a flood would leave no room for what was granted
+	maxEventText       = 256  // bytes of each field
 )
 
 // Event is one line of the audit record. It holds no secret: of tokens and
@@ -63,7 +68,7 @@ type EventQuery struct {
 
 // EventStore keeps the audit record. It only ever grows, except that Purge
 // drops what is older than EventMemory, and AppendEvents what is beyond
-// MaxEvents.
+// MaxUserEvents and MaxEvents.
 type EventStore interface {
 	// AppendEvents keeps the events. An id that is kept already is passed over.
 	AppendEvents(ctx context.Context, events []Event) error
@@ -82,7 +87,20 @@ func (s *Server) record(ctx context.Context, e Event) {
 	for _, field := range []*string{&e.Client, &e.User, &e.By, &e.Grant, &e.Source, &e.Resource, &e.Detail, &e.Outcome} {
 		*field = clip(*field)
 	}
-	s.events.add(e)
+	most := maxWaitingEvents
+	if e.Kind == EventRefusal {
+		most = maxWaitingRefusals
+	}
+	s.events.addBelow(most, e)
+}
+
+// recordNoise is record for what a stranger can have recorded as often as they
+// like: one of them must not push the traces of another, or their own, out of
+// the record.
+func (s *Server) recordNoise(ctx context.Context, e Event) {
+	if s.limits.noise.take(sourceFrom(ctx)) == 0 {
+		s.record(ctx, e)
+	}
 }
 
 // clip shortens what strangers chose, and keeps it valid text.
@@ -95,7 +113,7 @@ func clip(text string) string {
 func (s *Server) refused(r *http.Request, client string, err error) {
 	var known *Error
 	if errors.As(err, &known) && known.RetryAfter == 0 && !known.waiting() { // a flood shall not fill the record
-		s.record(r.Context(), Event{Kind: EventRefusal, Outcome: known.Code, Client: client, Detail: r.URL.Path + ": " + known.Description})
+		s.recordNoise(r.Context(), Event{Kind: EventRefusal, Outcome: known.Code, Client: client, Detail: r.URL.Path + ": " + known.Description})
 	}
 }
 

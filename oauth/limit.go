@@ -28,6 +28,7 @@ type Limits struct {
 	Refresh   Limit // refresh tokens replaced. Default 600 and 1200: a company behind one address
 	Device    Limit // device codes made. Default 30 and 60
 	UserCode  Limit // user codes typed, right or wrong. Default 10 and 20: they can be guessed
+	Noise     Limit // refusals recorded; the others are still refused. Default 10 and 300: in a week, MaxEvents
 }
 
 var defaultLimits = Limits{
@@ -39,11 +40,12 @@ var defaultLimits = Limits{
 	Refresh:   Limit{600, 1200},
 	Device:    Limit{30, 60},
 	UserCode:  Limit{10, 20},
+	Noise:     Limit{10, 300},
 }
 
 // limiters are the Limits at work.
 type limiters struct {
-	register, document, authorize, approve, code, refresh, device, userCode *limiter
+	register, document, authorize, approve, code, refresh, device, userCode, noise *limiter
 }
 
 func newLimiters(l Limits, now func() time.Time) limiters {
@@ -62,6 +64,7 @@ func newLimiters(l Limits, now func() time.Time) limiters {
 		refresh:   make(l.Refresh, defaultLimits.Refresh),
 		device:    make(l.Device, defaultLimits.Device),
 		userCode:  make(l.UserCode, defaultLimits.UserCode),
+		noise:     make(l.Noise, defaultLimits.Noise),
 	}
 }
 

@@ -10,7 +10,7 @@ const maxEventPage = 1000
 
 func (s *SQLStore) AppendEvents(ctx context.Context, events []Event) error {
 	return s.changeQuietly(ctx, "append events", func(ctx context.Context, tx *sql.Tx) error {
-		kinds := map[string]bool{}
+		trim := map[Event]bool{} // kinds, with users
 		for _, e := range events {
 			if _, err := tx.ExecContext(ctx, `INSERT INTO events (id, happened_at, kind, outcome, client_id, user_id, by_user, grant_id, source, resource, detail)
 				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
@@ -18,17 +18,30 @@ func (s *SQLStore) AppendEvents(ctx context.Context, events []Event) error {
 				return err
 			}
 			if rand.N(trimEvery) == 0 {
-				kinds[e.Kind] = true
+				trim[Event{Kind: e.Kind, User: e.User}] = true
 			}
 		}
-		for kind := range kinds {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE kind = ?
-				ORDER BY happened_at DESC LIMIT ? OFFSET ?)`, kind, purgeBatch, MaxEvents); err != nil {
+		for of := range trim {
+			if err := trimEvents(ctx, tx, of); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// trimEvents drops what there is too much of one kind: of a user's first, so
+// that they crowd out their own before others'.
+func trimEvents(ctx context.Context, tx *sql.Tx, of Event) error {
+	const beyond = ` ORDER BY happened_at DESC LIMIT ? OFFSET ?)`
+	if of.User != "" {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE user_id = ? AND kind = ?`+beyond,
+			of.User, of.Kind, purgeBatch, MaxUserEvents); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE kind = ?`+beyond, of.Kind, purgeBatch, MaxEvents)
+	return err
 }
 
 func (s *SQLStore) Events(ctx context.Context, q EventQuery) ([]Event, error) {

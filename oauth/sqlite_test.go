@@ -160,6 +160,29 @@ func TestSQLiteStore_staysBounded(t *testing.T) {
 	}
 }
 
+// Whoever does much pushes their own traces out of the record, not others'.
+func TestSQLiteStore_boundsEventsPerUser(t *testing.T) {
+	path := newFile(t)
+	s := openStore(t, path)
+	execute(t, path, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10300)
+		INSERT INTO events SELECT 'e' || i, i, 'refresh', 'ok', '', CASE WHEN i <= 300 THEN 'quiet' ELSE 'busy' END, '', '', '', '', '' FROM n`)
+	for i := range 10 {
+		var events []oauth.Event
+		for j := range 500 {
+			events = append(events, oauth.Event{ID: fmt.Sprint("new", i, "-", j), Time: time.UnixMilli(20_000), Kind: oauth.EventRefresh, User: "busy"})
+		}
+		if err := s.AppendEvents(t.Context(), events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := count(t, path, `SELECT count(*) FROM events WHERE user_id = 'quiet'`); got != 300 {
+		t.Errorf("%d events of the quiet user, want all 300", got)
+	}
+	if got := count(t, path, `SELECT count(*) FROM events WHERE user_id = 'busy'`); got < oauth.MaxUserEvents || got > oauth.MaxUserEvents+3000 { // 15 000 otherwise
+		t.Errorf("%d events of the busy user, want some more than %d", got, oauth.MaxUserEvents)
+	}
+}
+
 // What has expired is for the caller's clock to say, which may be far behind
 // the machine's.
 func TestOpenSQLite_purgesNothing(t *testing.T) {

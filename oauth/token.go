@@ -182,7 +182,7 @@ func (s *Server) revokeFor(ctx context.Context, reason, id string, client Client
 	switch {
 	case errors.Is(err, ErrNotFound): // ended before
 		alarm.Grant, alarm.Client = id, client.ID
-		s.record(ctx, alarm)
+		s.recordNoise(ctx, alarm)
 		return invalidGrant()
 	case err != nil:
 		return err

@@ -182,6 +182,12 @@ var guards = []guard{
 		without: `if err := s.limit(r.Context(), s.limits.approve); err != nil && false {`, test: "TestServer_limits_approvals"},
 	{attack: "an end hidden by a limit", file: "oauth/token.go",
 		lines: ` && s.unspent(ctx, code) {`, without: ` {`, test: "TestServer_limits_neverHideTheEnd"},
+	{attack: "audit flood", file: "oauth/event.go",
+		lines: `if s.limits.noise.take(sourceFrom(ctx)) == 0 {`, without: `if true {`, test: "TestAttack_auditFlood"},
+	{attack: "audit flood", file: "oauth/event.go",
+		lines: `most = maxWaitingRefusals`, without: `most = maxWaitingEvents`, test: "TestAttack_auditFloodFromEverywhere"},
+	{attack: "audit flood", file: "oauth/sql_event.go",
+		lines: `if of.User != "" {`, without: `if of.User == "everybody" {`, test: "TestSQLiteStore_boundsEventsPerUser"},
 	{attack: "guessing user codes", file: "oauth/device.go",
 		lines: `s.limits.userCode`, without: `s.limits.device`, test: "TestServer_device_guesses"},
 
