@@ -1,7 +1,6 @@
 package router
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -44,11 +43,11 @@ func (b *bodies) end(user string, size int64) {
 }
 
 // readBody reads the whole body before anything is activated for it, or answers
-// itself. mcp-go would read it without any bound. The memory is given back by
-// done, which is never nil.
-func (rt *router) readBody(w http.ResponseWriter, r *http.Request, user string) (read *http.Request, done func(), ok bool) {
+// itself. mcp-go would read it without any bound. The body is nil where there is
+// none to read; its memory is given back by done, which is never nil.
+func (rt *router) readBody(w http.ResponseWriter, r *http.Request, user string) (body []byte, done func(), ok bool) {
 	if r.Method != http.MethodPost {
-		return r, func() {}, true
+		return nil, func() {}, true
 	}
 	size := r.ContentLength
 	if size < 0 {
@@ -78,9 +77,7 @@ func (rt *router) readBody(w http.ResponseWriter, r *http.Request, user string) 
 	// It is lifted only now: an answer to half a body is sent after the rest has
 	// been read away, for which the deadline must still hold.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	read = r.WithContext(r.Context())
-	read.Body = io.NopCloser(bytes.NewReader(body))
-	return read, done, true
+	return body, done, true
 }
 
 // limitBodyTime sets the deadline for all routes, those included that never

@@ -1,8 +1,10 @@
 package router
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -38,9 +40,9 @@ func (rt *router) serve(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusInternalServerError, "this sign-in cannot be used here")
 		return
 	}
-	r, done, ok := rt.readBody(w, r, caller.User)
+	body, done, ok := rt.readBody(w, r, caller.User)
 	defer done()
-	if !ok {
+	if !ok || !rt.admitCall(w, resource, key, caller, body) {
 		return
 	}
 
@@ -52,7 +54,11 @@ func (rt *router) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
-	handler.ServeHTTP(w, r.WithContext(ctx))
+	r = r.WithContext(ctx)
+	if body != nil {
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	handler.ServeHTTP(w, r)
 }
 
 // refuse writes why a context could not be entered.

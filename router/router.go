@@ -12,6 +12,7 @@
 //	auth.go     no token, or a bad one            401 with the challenge
 //	auth.go     a token for another URL           401
 //	body.go     too large, too slow, too many     413, 408, 503
+//	step_up.go  a call outside the token's skills 403 with the challenge
 //	route.go    Directory.Acquire                 404, 401, 503
 //
 // Nothing before the token tells what exists. A Handler is safe for concurrent
@@ -54,6 +55,10 @@ type Config struct {
 	// VerifySentry is asked about "Authorization: Sentry-Bearer TOKEN", a token
 	// of Sentry's own. Nil: such a header is none.
 	VerifySentry Verifier
+
+	// StepUp returns the scopes that a client must ask for before it can make
+	// the call in body; nil: it can, or nobody could. Nil: no call is looked at.
+	StepUp func(key constraint.Key, caller constraint.Caller, body []byte) []string
 
 	Scopes        []string // all that exist, for the metadata
 	DefaultScopes []string // what a client should ask for first, for the challenge

@@ -86,10 +86,16 @@ func verifySentry(_ context.Context, token string) (constraint.Caller, error) {
 
 func newTestRouter(log io.Writer) http.Handler {
 	return New(Config{
-		PublicURL:     "https://mcp.example.com",
-		Directory:     directory{},
-		Verify:        verify,
-		VerifySentry:  verifySentry,
+		PublicURL:    "https://mcp.example.com",
+		Directory:    directory{},
+		Verify:       verify,
+		VerifySentry: verifySentry,
+		StepUp: func(_ constraint.Key, caller constraint.Caller, body []byte) []string {
+			if !bytes.Contains(body, []byte("update")) {
+				return nil
+			}
+			return append(slices.Clone(caller.Skills), "triage")
+		},
 		Scopes:        []string{"inspect", "triage"},
 		DefaultScopes: []string{"inspect"},
 		Origins:       []string{"https://inspector.example.com"},

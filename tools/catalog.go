@@ -112,9 +112,10 @@ func (b *binding) handle(ctx context.Context, req mcp.CallToolRequest) (*mcp.Cal
 
 // filter leaves the tools that the caller's skills allow. It is for tools/list.
 // mcp-go also passes it each called tool, alone, and would answer that there is
-// none of that name; invoke, which refuses it too, can say what is missing.
+// none of that name; invoke, which refuses it too, can say what is missing, unless
+// tools are to be hidden.
 func (b *binding) filter(ctx context.Context, candidates []mcp.Tool) []mcp.Tool {
-	if called := len(candidates) == 1 && len(b.tools.listed) > 1; called {
+	if called := len(candidates) == 1 && len(b.tools.listed) > 1; called && !b.env.HideTools {
 		return candidates
 	}
 	kept := make([]mcp.Tool, 0, len(candidates)) // nil would become "tools": null
@@ -161,7 +162,7 @@ func (n *narrowed) call(ctx context.Context, env Env, raw json.RawMessage) (out 
 
 // noTool says why find found nothing.
 func (e Env) noTool(ctx context.Context, name string) error {
-	if n, ok := e.tools().byName[name]; ok && e.isCaller(ctx) {
+	if n, ok := e.tools().byName[name]; ok && e.isCaller(ctx) && !e.HideTools {
 		return &inputError{word(name), "needs the skill " + skillTitles(n.Skills) + ", which this sign-in does not include",
 			"To use it, the user has to sign in again and tick that skill."}
 	}

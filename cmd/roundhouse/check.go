@@ -27,6 +27,9 @@ func checkServe(c *config) error {
 	if err := checkOrigins(c.AllowedOrigins); err != nil {
 		return err
 	}
+	if !slices.Contains([]string{"", "on", "off"}, c.StepUp) {
+		return fmt.Errorf("--step-up %q is neither on nor off", c.StepUp)
+	}
 	if !slices.Contains([]string{"", "on", "off"}, c.ClientDocuments) {
 		return fmt.Errorf("--client-documents %q is neither on nor off", c.ClientDocuments)
 	}

@@ -47,7 +47,7 @@ and give the client's secret in ROUNDHOUSE_SENTRY_CLIENT_SECRET.
 
 Several nodes can share one PostgreSQL, given in ROUNDHOUSE_STORE. Each needs a
 copy of the same roundhouse.key in its data directory.`,
-			settings: join(shared, sentrySettings, []string{"addr", "public-url", "store", "trusted-proxies", "client-documents", "glama-claim", "sentry-client-id", "sentry-client-secret",
+			settings: join(shared, sentrySettings, []string{"addr", "public-url", "store", "trusted-proxies", "client-documents", "glama-claim", "step-up", "sentry-client-id", "sentry-client-secret",
 				"sentry-revoke-url", "sentry-bearer", "admin-emails", "admin-roles", "allowed-origins", "idle", "max-contexts", "drain",
 				"empty", "scale"}),
 			check: checkServe,

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"roundhouse/actors"
 	"roundhouse/sandbox"
 	"roundhouse/tools"
 )
@@ -34,6 +35,7 @@ type config struct {
 	AllowedOrigins  string
 	ClientDocuments string
 	GlamaClaim      string
+	StepUp          string
 	TrustedProxies  string
 	Idle            time.Duration
 	MaxContexts     int
@@ -62,6 +64,8 @@ type config struct {
 	Expires     string
 	User        string
 	Since       string
+
+	tune func(*actors.Config) // a test's own catalog and limits; nil outside tests
 }
 
 const (
@@ -124,6 +128,9 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"glama-claim": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.GlamaClaim, "glama-claim", "", "`claim` that the directory Glama asks for, to be shown at /.well-known/glama.json")
+	},
+	"step-up": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.StepUp, "step-up", "on", "`on` answers a call outside a sign-in's skills with what to sign in for (403 insufficient_scope); off hides such tools: they are answered like ones that do not exist")
 	},
 	"idle": func(fs *flag.FlagSet, c *config) {
 		fs.DurationVar(&c.Idle, "idle", 15*time.Minute, "`time` without a request after which a context leaves memory")

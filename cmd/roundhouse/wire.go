@@ -147,7 +147,7 @@ func (p *program) identify(ctx context.Context, token string) (oauth.User, error
 func startNode(cfg *config, client *sentry.Client, logger *slog.Logger) (*actors.Node, error) {
 	catalog := tools.Default()
 	toolsLogger := logger.With("part", "tools")
-	return actors.Start(actors.Config{
+	contexts := actors.Config{
 		Idle:        cfg.Idle,
 		MaxContexts: cfg.MaxContexts,
 		Logger:      logger.With("part", "actors"),
@@ -157,9 +157,14 @@ func startNode(cfg *config, client *sentry.Client, logger *slog.Logger) (*actors
 				return nil, err
 			}
 			env.Logger = toolsLogger
+			env.HideTools = cfg.StepUp == "off"
 			return catalog.NewServer(env), nil
 		},
-	})
+	}
+	if cfg.tune != nil {
+		cfg.tune(&contexts)
+	}
+	return actors.Start(contexts)
 }
 
 func (p *program) newRouter(cfg *config, logger *slog.Logger) http.Handler {
@@ -181,11 +186,16 @@ func (p *program) newRouter(cfg *config, logger *slog.Logger) http.Handler {
 	if p.brought != nil {
 		verifySentry = p.brought.verify
 	}
+	stepUp := tools.Default().StepUp
+	if cfg.StepUp == "off" {
+		stepUp = nil
+	}
 	return router.New(router.Config{
 		PublicURL:     p.publicURL,
 		Directory:     p.node,
 		Verify:        p.verify,
 		VerifySentry:  verifySentry,
+		StepUp:        stepUp,
 		Scopes:        all,
 		DefaultScopes: first,
 		Public:        public,
