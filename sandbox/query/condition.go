@@ -2,6 +2,7 @@ package query
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -82,6 +83,25 @@ func (t *term) naming(short, id column, now time.Time) (fragment, error) {
 	words.values, words.list = numbers, true
 	byID, err := words.on(id, now)
 	return t.signed(join(" OR ", []fragment{byShort, byID})), err
+}
+
+// released is on for a column of versions: latest among the values is the latest
+// release of each row's project.
+func (t *term) released(c column, project string, now time.Time) (fragment, error) {
+	isLatest := func(v value) bool { return v == "latest" }
+	if t.op != "=" || t.key.tag || !slices.ContainsFunc(t.values, isLatest) {
+		return t.on(c, now)
+	}
+	either := []fragment{raw("(" + project + ", " + c.scalar() + ") IN " + latestRelease)}
+	versions := term{span: t.span, key: t.key, op: t.op, values: slices.DeleteFunc(slices.Clone(t.values), isLatest), list: true}
+	if len(versions.values) > 0 {
+		f, err := versions.on(c, now)
+		if err != nil {
+			return f, err
+		}
+		either = append(either, f)
+	}
+	return t.signed(join(" OR ", either)), nil
 }
 
 var isDigits = regexp.MustCompile(`^\d{1,18}$`)

@@ -208,10 +208,7 @@ func (c compiler) event(t *term) (fragment, error) {
 			return t.naming(c.data.column(t.key), id, c.env.Now)
 		}
 	case "release":
-		if len(t.values) == 1 && t.values[0] == "latest" && !t.key.tag {
-			release := c.data.column(t.key).scalar()
-			return t.signed(raw("(it.project, " + release + ") IN " + latestRelease)), nil
-		}
+		return t.released(c.data.column(t.key), "it.project", c.env.Now)
 	}
 	return t.on(c.data.column(t.key), c.env.Now)
 }

@@ -91,6 +91,9 @@ func TestParseEvents(t *testing.T) {
 		{"an exception without a message has its title for one", "message:declined", []int{4}},
 		{"latest release, of each project", "release:latest", []int{1}},
 		{"all but the latest", "!release:latest", []int{2, 3, 4}},
+		{"the latest and another", "release:[latest, shop@1.0]", []int{1, 2}},
+		{"neither", "!release:[latest, shop@1.0]", []int{3, 4}},
+		{"a tag of that value", "tags[release]:latest", nil},
 
 		{"newer than", "timestamp:-24h", []int{1}},
 		{"older than", "timestamp:+2d", []int{3, 4}},

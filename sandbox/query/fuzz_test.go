@@ -31,7 +31,7 @@ func FuzzQuery(f *testing.F) {
 	for _, q := range []string{
 		"", `is:unresolved level:[error,"fatal x"] !environment:stag*`, `(a OR b) AND NOT c:>1.5k`,
 		`tags[a,number]:<5 flags["x"]:true "quoted:key":1`, `age:-24h lastSeen:>2026-01-31T12:00:00Z`,
-		`count():>5 p95(span.duration):<1s count_if(a,equals,"b,c"):!=0 any(x):y`, `has:user !has:"a.b" release:latest k:""`,
+		`count():>5 p95(span.duration):<1s count_if(a,equals,"b,c"):!=0 any(x):y`, `has:user !has:"a.b" release:latest firstRelease:[latest,"a*"] k:""`,
 		`assigned:[me,#team,my_teams,none,"a*"] bookmarks:me`, `error.type:[a*,""] !stack.lineno:>10 error.value:""`,
 		`path:C:\\x\* "\"" \`, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", `((((((a:b))))))`, `timestamp:+3d timestamp:2026-01-31 last_seen():-1d`,
 	} {

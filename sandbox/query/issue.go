@@ -201,6 +201,8 @@ func (c compiler) issue(t *term) (fragment, error) {
 		return t.state()
 	case strings.HasPrefix(t.key.name, "assigned"):
 		return c.assigned(t)
+	case t.key.name == "firstRelease", t.key.name == "first_release":
+		return t.released(issueColumns[t.key.name], "i.project", c.env.Now)
 	case t.key.name == "issue":
 		return t.naming(issueColumns["issue"], issueColumns["issue.id"], c.env.Now)
 	case t.key.name == "issue.category":

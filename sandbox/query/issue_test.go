@@ -42,6 +42,10 @@ func TestParseIssues(t *testing.T) {
 		{"userCount", "userCount:2", []int{1}},
 		{"first release", "firstRelease:shop@1.0 level:fatal", []int{3}},
 
+		{"began in the latest release of its project", "firstRelease:latest", []int{2, 3}},
+		{"by the other name, and not", "!first_release:latest", []int{1}},
+		{"in the latest or another", "firstRelease:[latest, shop@1.0]", []int{1, 2, 3}},
+
 		{"assigned to me", "assigned:me", []int{1}},
 		{"assigned to an address", "assigned:ann@example.com", []int{1}},
 		{"assigned to a name, with suggestions", "assigned_or_suggested:ANN", []int{1}},

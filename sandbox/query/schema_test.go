@@ -66,7 +66,7 @@ func fill(t testing.TB, db *sql.DB) {
 	run(t, db, `INSERT INTO user VALUES (1, 'ann@example.com', 'Ann', 'ann'), (2, 'bo@example.com', 'Bo', 'bo')`)
 	run(t, db, `INSERT INTO project VALUES (1, 1, 'shop', 'Shop', 'go'), (2, 1, 'pay', 'Pay', 'python'), (3, 2, 'secret', 'Secret', 'go')`)
 	run(t, db, `INSERT INTO release VALUES (1, 1, 'shop@1.0'), (2, 1, 'shop@2.0')`)
-	run(t, db, `INSERT INTO release_project VALUES (1, 1, 100, 100), (2, 1, 200, 200)`)
+	run(t, db, `INSERT INTO release_project VALUES (1, 1, 100, 100), (2, 1, 200, 200), (1, 2, 300, 300)`)
 	issue := func(id, project int, short, title, culprit, level, status, substatus, assignee string, first, last time.Duration, count int, priority string) {
 		run(t, db, `INSERT INTO issue VALUES (?, ?, ?, ?, ?, 'error', 'error', ?, 'go', ?, ?, ?, ?, ?, ?, 'shop@1.0', ?)`,
 			id, project, short, title, culprit, level, status, substatus, assignee, ago(first), ago(last), count, priority)
@@ -77,6 +77,7 @@ func fill(t testing.TB, db *sql.DB) {
 	issue(3, 2, "PAY-1", "card declined", "pay.charge", "fatal", "ignored", "archived_forever", "team:7", 5*day, 2*day, 1, "low")
 	issue(4, 2, "PAY-2", "old news", "pay.old", "error", "unresolved", "regressed", "user:2", 90*day, 60*day, 9, "low")
 	issue(5, 3, "SECRET-1", "TypeError: hidden", "x", "error", "unresolved", "new", "user:1", 2*day, time.Hour, 5, "high")
+	run(t, db, `UPDATE issue SET first_release = 'shop@2.0' WHERE id = 2`)
 	run(t, db, `INSERT INTO activity VALUES (1, 2, 'set_regression', ?)`, ago(4*day))
 
 	item := func(id int, kind string, project int, issue any, event, trace, span string, age time.Duration, attrs string) {
