@@ -159,6 +159,12 @@ func TestUptime_Secrets(t *testing.T) {
 				t.Errorf("%s: GET %s = %d %s", tt.reason, path, w.Code, w.Body)
 			}
 		}
+		for search, finds := range map[string]bool{"HUNTER": tt.told, "shop.test": true} {
+			var found []any
+			if tt.r.get("/organizations/acme-outdoors/uptime/?query="+search, &found); (len(found) == 1) != finds {
+				t.Errorf("%s finds %d by %s", tt.reason, len(found), search)
+			}
+		}
 	}
 }
 
@@ -403,6 +409,17 @@ func TestUptime_List(t *testing.T) {
 		r.get("/organizations/acme-outdoors/uptime/"+query, &all)
 		if len(all) != want {
 			t.Errorf("%s: %d, want %d", query, len(all), want)
+		}
+	}
+	for _, name := range []string{"a", "b"} {
+		r.expect("POST", uptimePath, strings.Replace(goodUptime, `"name":"`, `"name":"`+name, 1), http.StatusCreated)
+	}
+	for page, want := range []string{"a", "b", ""} {
+		w := r.api("GET", fmt.Sprintf("/organizations/acme-outdoors/uptime/?per_page=1&cursor=0:%d:0", page), "")
+		var all []map[string]any
+		if err := json.Unmarshal(w.Body.Bytes(), &all); err != nil || len(all) != 1 || want != "" && !strings.HasPrefix(all[0]["name"].(string), want) ||
+			strings.Contains(w.Header().Get("Link"), `rel="next"; results="true"`) != (page < 2) {
+			t.Errorf("page %d: %s, %s", page, w.Body, w.Header().Get("Link"))
 		}
 	}
 	var checks []any

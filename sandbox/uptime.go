@@ -128,7 +128,13 @@ func numbers(all []int) string {
 	return strings.Join(texts, ", ")
 }
 
+// listUptime finds monitors by their names and by their URLs as they are shown:
+// a search must not tell what is hidden.
 func listUptime(r *request) (any, error) {
+	limit, offset, err := r.page(maxPage)
+	if err != nil {
+		return nil, err
+	}
 	envs, err := json.Marshal(r.environments())
 	if err != nil {
 		return nil, err
@@ -137,10 +143,19 @@ func listUptime(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.listSettings([]string{uptimeKind}, `(instr(lower(s.name), ?6) OR instr(lower(s.body ->> '$.url'), ?6))
-		AND (?7 = 'null' OR s.body ->> '$.environment' IN (SELECT value FROM json_each(?7)))
-		AND (?8 = 'null' OR coalesce(s.body ->> '$.owner', '') IN (SELECT value FROM json_each(?8)))`, "s.name COLLATE NOCASE, s.id",
-		showEach(r.uptimeJSON), r.text("query"), string(envs), owners)
+	all, err := r.settings(r.sb.read(), `["`+uptimeKind+`"]`, `(?6 = 'null' OR s.body ->> '$.environment' IN (SELECT value FROM json_each(?6)))
+		AND (?7 = 'null' OR coalesce(s.body ->> '$.owner', '') IN (SELECT value FROM json_each(?7)))`, "s.name COLLATE NOCASE, s.id",
+		maxSettings, 0, string(envs), owners)
+	if err != nil {
+		return nil, err
+	}
+	wanted := r.text("query")
+	found := slices.DeleteFunc(all, func(t setting) bool {
+		u, err := r.uptime(t)
+		return err == nil && !strings.Contains(strings.ToLower(t.name), wanted) && !strings.Contains(strings.ToLower(u.URL), wanted)
+	})
+	found = found[min(offset, len(found)):]
+	return showEach(r.uptimeJSON)(cut(r, found[:min(limit+1, len(found))], limit, offset))
 }
 
 // owners reads ?owner=, repeated: an actor, unassigned, or myteams. It is JSON,
@@ -181,14 +196,22 @@ func (u *uptime) hideSecrets() {
 	}
 }
 
-// uptimeJSON shows one that has never failed, since it has never run.
-func (r *request) uptimeJSON(t setting) (map[string]any, error) {
-	var u uptime
+// uptime is what the user may know of one.
+func (r *request) uptime(t setting) (u uptime, err error) {
 	if err := json.Unmarshal(t.body, &u); err != nil {
-		return nil, fmt.Errorf("stored setting %d: %w", t.id, err)
+		return u, fmt.Errorf("stored setting %d: %w", t.id, err)
 	}
 	if !r.scopes.has(writeUptime) || !roleAllows(r.org.role, writeUptime) {
 		u.hideSecrets()
+	}
+	return u, nil
+}
+
+// uptimeJSON shows one that has never failed, since it has never run.
+func (r *request) uptimeJSON(t setting) (map[string]any, error) {
+	u, err := r.uptime(t)
+	if err != nil {
+		return nil, err
 	}
 	slugs, err := r.slugs(t)
 	if err != nil {
