@@ -17,6 +17,7 @@ import (
 // a reviewer sees.
 var imports = map[string][]string{
 	"constraint":      nil,
+	"jsonrpc":         nil,
 	"sentry":          nil,
 	"oauth":           {"oauth/cimd"},
 	"oauth/cimd":      nil,
@@ -26,9 +27,9 @@ var imports = map[string][]string{
 	"sandbox/query":   nil,
 	"sandbox/seed":    nil,
 	"tools":           {"constraint", "sentry"},
-	"transport":       {"constraint"},
-	"actors":          {"constraint", "transport"},
-	"router":          {"constraint"},
+	"transport":       {"constraint", "jsonrpc"},
+	"actors":          {"constraint", "jsonrpc", "transport"},
+	"router":          {"constraint", "jsonrpc"},
 	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "oauth/cimd", "sandbox", "tools", "transport", "actors", "router"},
 }
 

@@ -1,28 +1,17 @@
 package router
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
+
+	"roundhouse/jsonrpc"
 )
 
 // writeError answers with a JSON-RPC error, so that a client that shows the
-// message of an error has one to show. The code is the HTTP status, outside the
-// range that JSON-RPC keeps for itself.
+// message of an error has one to show.
 func writeError(w http.ResponseWriter, status int, message string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	type rpcError struct {
-		Code    int    `json:"code"`
-		Message string `json:"message"`
-	}
-	_ = json.NewEncoder(w).Encode(struct {
-		JSONRPC string   `json:"jsonrpc"`
-		ID      *int     `json:"id"`
-		Error   rpcError `json:"error"`
-	}{JSONRPC: "2.0", Error: rpcError{status, message}})
+	jsonrpc.Refuse(w, status, message)
 }
 
 // retryAfter sets the header in whole seconds, at least one.
