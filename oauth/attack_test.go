@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"context"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -170,4 +171,30 @@ func (s *stuckStore) AppendEvents(ctx context.Context, events []oauth.Event) err
 	s.entered <- struct{}{}
 	<-s.stuck
 	return s.Store.AppendEvents(ctx, events)
+}
+
+// A link to us that fails before anybody has answered leads nowhere by itself:
+// not to a web site that an attacker registered, and not into a program that
+// the system would start.
+func TestAttack_openRedirectByError(t *testing.T) {
+	w := newWorld(t)
+	for _, uri := range []string{"https://evil.example/cb?x=1", "evil-app:/cb"} {
+		w.ClientID = w.Register(`{"redirect_uris":["` + uri + `"],"token_endpoint_auth_method":"none"}`).ID
+		resp, page := w.Open(w.Request("redirect_uri", uri, "resource", "https://elsewhere.example/"))
+		if resp.StatusCode != http.StatusBadRequest || resp.Header.Get("Location") != "" {
+			t.Errorf("%s: status %d to %q, want a page", uri, resp.StatusCode, resp.Header.Get("Location"))
+		}
+		link := regexp.MustCompile(`href="([^"]+)"`).FindStringSubmatch(page)
+		if link == nil {
+			t.Fatalf("%s: no way back to the app in:\n%s", uri, page)
+		}
+		back, err := url.Parse(html.UnescapeString(link[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := back.Query()
+		if !strings.HasPrefix(back.String(), uri) || q.Get("error") != "invalid_target" || q.Get("iss") != w.URL || q.Get("state") != clientState {
+			t.Errorf("%s: the way back is %s", uri, back)
+		}
+	}
 }

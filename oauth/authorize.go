@@ -2,9 +2,11 @@ package oauth
 
 import (
 	"errors"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 const (
@@ -47,8 +49,28 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		s.refused(r, client.ID, err)
-		s.redirectError(w, r, redirectURI, boundedState(q), err)
+		s.errorUnasked(w, r, redirectURI, boundedState(q), err)
 	}
+}
+
+// errorUnasked tells the client of an error before the user has answered
+// anything. Anybody can register a client and have a link to us fail at once: a
+// redirect would make us lend our name to wherever it leads (RFC 9700 §4.11.2),
+// so the user is asked whether to go there. On this computer there is nothing
+// to be lured to, and a program waits.
+func (s *Server) errorUnasked(w http.ResponseWriter, r *http.Request, uri, state string, err error) {
+	name, local := destination(uri)
+	if local && strings.HasPrefix(uri, "http://") {
+		s.redirectError(w, r, uri, state, err)
+		return
+	}
+	e := s.asError(r, err)
+	s.page(w, http.StatusBadRequest, "error.html", errorPage{
+		Style: template.CSS(style), Happened: "The app asked for what cannot be given: " + e.Description,
+		Advice: "It was not let in. Go back to it only if you know the address and trust it.",
+		Next:   template.URL(s.clientURL(uri, state, errorParams(e))), // of a scheme that may be registered
+		To:     name,
+	})
 }
 
 func (s *Server) clientPage(w http.ResponseWriter, r *http.Request, err error) {

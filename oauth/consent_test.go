@@ -233,7 +233,7 @@ func TestServer_authorize_isBounded(t *testing.T) {
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("the longest state: status %d", resp.StatusCode)
 	}
-	for filler, want := range map[string]int{"x": http.StatusOK, "&": http.StatusSeeOther} { // one byte of JSON, or six
+	for filler, want := range map[string]int{"x": http.StatusOK, "&": http.StatusBadRequest} { // one byte of JSON, or six
 		uri := "https://app.example/?" + strings.Repeat(filler, 1000)
 		w.ClientID = w.Register(`{"redirect_uris":["` + uri + strings.Repeat(`","`+uri, 9) + `"],"token_endpoint_auth_method":"none"}`).ID
 		resp, page := w.Open(w.Request("redirect_uri", uri, "state", strings.Repeat("s", 2048)))

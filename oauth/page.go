@@ -52,10 +52,14 @@ func (s *Server) page(w http.ResponseWriter, status int, name string, data any) 
 
 // errorPage answers where no redirect may: what happened, and what to do.
 func (s *Server) errorPage(w http.ResponseWriter, status int, happened, advice string) {
-	s.page(w, status, "error.html", struct {
-		Style            template.CSS
-		Happened, Advice string
-	}{template.CSS(style), happened, advice})
+	s.page(w, status, "error.html", errorPage{Style: template.CSS(style), Happened: happened, Advice: advice})
+}
+
+type errorPage struct {
+	Style            template.CSS
+	Happened, Advice string
+	Next             template.URL // a way on; may be empty
+	To               string       // where that leads
 }
 
 // ticketPage answers a form or a callback that leads nowhere.

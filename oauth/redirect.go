@@ -14,8 +14,9 @@ const maxRedirectURI = 1024
 // of handing the URI to an app. Anything else that is not a web scheme counts
 // as an app's own (RFC 8252 §7.1), reverse-domain or not: cursor, vscode.
 var refusedSchemes = []string{
-	"about", "blob", "chrome", "content", "data", "file", "filesystem", "ftp", "intent", "jar", "javascript",
-	"mailto", "resource", "sms", "tel", "vbscript", "view-source", "ws", "wss",
+	"about", "blob", "chrome", "content", "data", "file", "filesystem", "ftp", "intent", "jar", "javascript", "jnlp",
+	"ldap", "ldaps", "mailto", "resource", "search", "search-ms", "sftp", "shell", "smb", "sms", "ssh", "tel", "telnet",
+	"vbscript", "view-source", "ws", "wss",
 }
 
 // Parameters of an authorization response. A registered URI that already holds
@@ -30,14 +31,18 @@ func checkRedirectURI(uri string) error {
 		return err
 	}
 	switch scheme := u.Scheme; {
-	case slices.Contains(refusedSchemes, scheme):
+	case slices.Contains(refusedSchemes, scheme), strings.HasPrefix(scheme, "ms-"): // Windows' own, some of which run things
 		return errors.New("its scheme is not allowed")
 	case scheme == "http" && !isLoopback(u.Hostname()):
 		return errors.New("http is for loopback hosts only; use https")
 	case (scheme == "http" || scheme == "https") && u.Hostname() == "":
 		return errors.New("it has no host")
 	}
-	for name := range u.Query() {
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil { // a semicolon, for one, which some take for an ampersand
+		return errors.New("its query cannot be read")
+	}
+	for name := range q {
 		if slices.Contains(responseParameters, name) {
 			return errors.New("its query holds a parameter of the authorization response")
 		}
@@ -99,9 +104,17 @@ func redirectMatches(registered, requested string) bool {
 }
 
 // redirectToClient ends the browser's walk: back to the client, with what it
-// asked for or an error. The URI was matched before. iss stops mix-up attacks
-// (RFC 9207) and must be in every redirect, errors included.
+// asked for or an error. The URI was matched before.
 func (s *Server) redirectToClient(w http.ResponseWriter, uri, state string, params url.Values) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("Location", s.clientURL(uri, state, params))
+	w.WriteHeader(http.StatusSeeOther) // a GET, also after the form's POST (RFC 9700 §4.12)
+}
+
+// clientURL is a redirect URI with a response. iss stops mix-up attacks (RFC
+// 9207) and must be in every response, errors included.
+func (s *Server) clientURL(uri, state string, params url.Values) string {
 	params.Set("iss", s.issuer)
 	if state != "" {
 		params.Set("state", state)
@@ -110,13 +123,13 @@ func (s *Server) redirectToClient(w http.ResponseWriter, uri, state string, para
 	if strings.Contains(uri, "?") {
 		separator = "&"
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.Header().Set("Location", uri+separator+params.Encode())
-	w.WriteHeader(http.StatusSeeOther) // a GET, also after the form's POST (RFC 9700 §4.12)
+	return uri + separator + params.Encode()
 }
 
 func (s *Server) redirectError(w http.ResponseWriter, r *http.Request, uri, state string, err error) {
-	e := s.asError(r, err)
-	s.redirectToClient(w, uri, state, url.Values{"error": {e.Code}, "error_description": {e.Description}})
+	s.redirectToClient(w, uri, state, errorParams(s.asError(r, err)))
+}
+
+func errorParams(e *Error) url.Values {
+	return url.Values{"error": {e.Code}, "error_description": {e.Description}}
 }

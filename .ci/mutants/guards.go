@@ -37,6 +37,8 @@ var guards = []guard{
 	}`, test: "TestServer_authorize_redirectsErrors"},
 	{attack: "open redirect", file: "oauth/authorize.go",
 		lines: `if !client.mayRedirect(redirectURI) {`, without: `if false {`, test: "TestServer_authorize_neverRedirects"},
+	{attack: "open redirect", file: "oauth/authorize.go",
+		lines: `if local && strings.HasPrefix(uri, "http://") {`, without: `if true {`, test: "TestAttack_openRedirectByError"},
 	{attack: "open redirect", file: "oauth/redirect.go",
 		lines: ` && a.Hostname() == b.Hostname() &&`, without: ` &&`, test: "TestRedirectMatches"},
 	{attack: "open redirect", file: "oauth/redirect.go",
@@ -253,5 +255,5 @@ var guards = []guard{
 	{attack: "XSS in client names", file: "oauth/register.go",
 		lines: `if r == unicode.ReplacementChar || !unicode.IsPrint(r) {`, without: `if r == unicode.ReplacementChar {`, test: "TestServer_consentPage_says"},
 	{attack: "XSS in redirect URIs", file: "oauth/redirect.go",
-		lines: `case slices.Contains(refusedSchemes, scheme):`, without: `case scheme == "none":`, test: "TestCheckRedirectURI"},
+		lines: `case slices.Contains(refusedSchemes, scheme), strings`, without: `case scheme == "none" && strings`, test: "TestCheckRedirectURI"},
 }
