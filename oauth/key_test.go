@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -148,6 +149,26 @@ func TestKeyring_now(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%v %+v %#v %s", server, server, server, server); strings.ReplaceAll(got, "REDACTED", "") != "   " {
 		t.Errorf("prints as %s", got)
+	}
+}
+
+// A derived key is the same after a restart and a rotation, on every node with
+// the file; another purpose has another, and so has another file.
+func TestKeyring_Derive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	ring := openKeyring(t, path)
+	want := ring.Derive("sessions")
+	if len(want) != KeySize || bytes.Equal(want, ring.Derive("session")) || bytes.Equal(want, openKeyring(t, filepath.Join(t.TempDir(), "key")).Derive("sessions")) {
+		t.Error("one key for two purposes or two files")
+	}
+	if err := ring.add(time.Unix(7, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.drop(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, ring.Derive("sessions")) || !bytes.Equal(want, openKeyring(t, path).Derive("sessions")) {
+		t.Error("another key after a rotation")
 	}
 }
 

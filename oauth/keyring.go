@@ -3,7 +3,9 @@ package oauth
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -98,6 +100,16 @@ func (k keys) byID(id [keyIDSize]byte) (sealingKey, bool) {
 		}
 	}
 	return sealingKey{}, false
+}
+
+// Derive returns a key for one purpose of another package: the same on every
+// node that shares the key file, and after every rotation.
+func (r *Keyring) Derive(purpose string) []byte {
+	derived, err := hkdf.Key(sha256.New, r.now().lineage.nextKey, nil, "roundhouse "+purpose, KeySize)
+	if err != nil {
+		panic(err) // only a length that SHA-256 cannot stretch to
+	}
+	return derived
 }
 
 // KeyInfo tells about a key, and nothing of the key.
