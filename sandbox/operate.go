@@ -165,7 +165,7 @@ func (s *Sandbox) DSNs(ctx context.Context) ([]ProjectDSN, error) {
 
 // snippets are the first error of a program, in three lines.
 var snippets = map[string]string{
-	"go": `sentry.Init(sentry.ClientOptions{Dsn: "DSN"}) // import "github.com/getsentry/sentry-go"
+	"go": `sentry.Init(sentry.ClientOptions{Dsn: "DSN"}) // import "errors", "time" and "github.com/getsentry/sentry-go"
 sentry.CaptureException(errors.New("my first error"))
 sentry.Flush(2 * time.Second)`,
 	"node": `import * as Sentry from "@sentry/node"; // npm install @sentry/node

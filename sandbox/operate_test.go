@@ -3,8 +3,11 @@ package sandbox
 import (
 	"bytes"
 	"errors"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -127,5 +130,30 @@ func TestDSNs(t *testing.T) {
 	}
 	if Snippet("cobol", "x") != "" {
 		t.Error("a snippet for an SDK that is not there")
+	}
+}
+
+// TestSnippet_Go: the lines are of a program with the imports that they name.
+func TestSnippet_Go(t *testing.T) {
+	snippet := Snippet("go", "http://key@127.0.0.1:8080/1")
+	_, said, _ := strings.Cut(strings.Split(snippet, "\n")[0], "// import ")
+	named := regexp.MustCompile(`"[^"]+"`).FindAllString(said, -1)
+	file, err := parser.ParseFile(token.NewFileSet(), "main.go", "package main\nimport (\n"+strings.Join(named, "\n")+"\n)\nfunc main() {\n"+snippet+"\n}\n", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	for _, name := range file.Unresolved {
+		used[name.Name] = true
+	}
+	for _, path := range named {
+		name := strings.TrimSuffix(strings.Trim(path[strings.LastIndex(path, "/")+1:], `"`), "-go")
+		if !used[name] {
+			t.Errorf("%s is imported and not used", path)
+		}
+		delete(used, name)
+	}
+	if len(used) > 0 {
+		t.Errorf("no import is named for %v, in\n%s", used, snippet)
 	}
 }

@@ -323,6 +323,11 @@ func TestSDK_JavaScript(t *testing.T) {
 		files.ServeHTTP(w, req)
 	}))
 	defer pages.Close()
+	for _, sdk := range []string{"node", "browser"} {
+		program := filepath.Join(t.TempDir(), "first.mjs")
+		writeFile(t, program, []byte(Snippet(sdk, "http://key@127.0.0.1:8080/1")))
+		node(t, "--check", program)
+	}
 	tests := []struct {
 		name string
 		args func(dsn string) []string
