@@ -98,7 +98,7 @@ func (s *Server) record(ctx context.Context, e Event) {
 // like: one of them must not push the traces of another, or their own, out of
 // the record.
 func (s *Server) recordNoise(ctx context.Context, e Event) {
-	if s.limits.noise.take(sourceFrom(ctx)) == 0 {
+	if s.limits.noise.Take(sourceFrom(ctx)) == 0 {
 		s.record(ctx, e)
 	}
 }

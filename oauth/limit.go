@@ -45,15 +45,15 @@ var defaultLimits = Limits{
 
 // limiters are the Limits at work.
 type limiters struct {
-	register, document, authorize, approve, code, refresh, device, userCode, noise *limiter
+	register, document, authorize, approve, code, refresh, device, userCode, noise *Limiter
 }
 
 func newLimiters(l Limits, now func() time.Time) limiters {
-	make := func(chosen, otherwise Limit) *limiter {
+	make := func(chosen, otherwise Limit) *Limiter {
 		if chosen == (Limit{}) {
 			chosen = otherwise
 		}
-		return newLimiter(chosen, now)
+		return NewLimiter(chosen, now)
 	}
 	return limiters{
 		register:  make(l.Register, defaultLimits.Register),
@@ -68,11 +68,11 @@ func newLimiters(l Limits, now func() time.Time) limiters {
 	}
 }
 
-// limiter is a token bucket for every source, in a fixed amount of memory. A
+// Limiter is a token bucket for every source, in a fixed amount of memory. A
 // source has one slot in each row, chosen by a secret hash; a slot holds until
 // when its tokens are spent. Sources may share a slot, so only one whose slots
 // are all spent is refused: that takes thousands of others that are.
-type limiter struct {
+type Limiter struct {
 	step  time.Duration // for one token to come back; zero: nothing is limited
 	burst time.Duration // for all of them
 	now   func() time.Time
@@ -87,20 +87,21 @@ const (
 	limiterSlots = 1 << 13 // 128 KiB in all
 )
 
-func newLimiter(l Limit, now func() time.Time) *limiter {
+// NewLimiter returns a Limiter by the clock now. It is safe for concurrent use.
+func NewLimiter(l Limit, now func() time.Time) *Limiter {
 	if l.PerMinute < 0 {
-		return &limiter{}
+		return &Limiter{}
 	}
 	step := time.Minute / time.Duration(max(1, l.PerMinute))
-	made := &limiter{step: step, burst: step * time.Duration(max(1, l.Burst)), now: now}
+	made := &Limiter{step: step, burst: step * time.Duration(max(1, l.Burst)), now: now}
 	for i := range made.rows {
 		made.seeds[i], made.rows[i] = maphash.MakeSeed(), make([]int64, limiterSlots)
 	}
 	return made
 }
 
-// take takes a token of the source's, or returns after how long there is one.
-func (l *limiter) take(source netip.Addr) (wait time.Duration) {
+// Take takes a token of the source's, or returns after how long there is one.
+func (l *Limiter) Take(source netip.Addr) (wait time.Duration) {
 	if l.step == 0 {
 		return 0
 	}
@@ -136,8 +137,8 @@ func sourcePrefix(source netip.Addr) netip.Prefix {
 
 // limit takes a token for the source of the request, or returns an *Error that
 // says when to come again.
-func (s *Server) limit(ctx context.Context, l *limiter) error {
-	wait := l.take(sourceFrom(ctx))
+func (s *Server) limit(ctx context.Context, l *Limiter) error {
+	wait := l.Take(sourceFrom(ctx))
 	if wait == 0 {
 		return nil
 	}
@@ -150,7 +151,7 @@ func (s *Server) limit(ctx context.Context, l *limiter) error {
 }
 
 // limited writes a page if the limit is reached.
-func (s *Server) limited(w http.ResponseWriter, r *http.Request, l *limiter) bool {
+func (s *Server) limited(w http.ResponseWriter, r *http.Request, l *Limiter) bool {
 	err := s.limit(r.Context(), l)
 	return err != nil && s.limitPage(w, err)
 }

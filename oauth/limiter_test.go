@@ -8,14 +8,14 @@ import (
 
 func TestLimiter(t *testing.T) {
 	now := time.Date(2001, 2, 3, 12, 0, 0, 0, time.UTC)
-	l := newLimiter(Limit{PerMinute: 6, Burst: 3}, func() time.Time { return now })
+	l := NewLimiter(Limit{PerMinute: 6, Burst: 3}, func() time.Time { return now })
 	take := func(source string, want time.Duration) {
 		t.Helper()
 		var addr netip.Addr
 		if source != "" {
 			addr = netip.MustParseAddr(source)
 		}
-		if got := l.take(addr); got != want {
+		if got := l.Take(addr); got != want {
 			t.Errorf("at %s, %q waits %v, want %v", now.Format(time.TimeOnly), source, got, want)
 		}
 	}
@@ -44,9 +44,9 @@ func TestLimiter(t *testing.T) {
 }
 
 func TestLimiter_negative(t *testing.T) {
-	l := newLimiter(Limit{PerMinute: -1}, time.Now)
+	l := NewLimiter(Limit{PerMinute: -1}, time.Now)
 	for range 1000 {
-		if l.take(netip.Addr{}) != 0 {
+		if l.Take(netip.Addr{}) != 0 {
 			t.Fatal("a limit that limits nothing did")
 		}
 	}
@@ -55,13 +55,13 @@ func TestLimiter_negative(t *testing.T) {
 // Hundreds of sources that are refused must not get others refused.
 func TestLimiter_sharedSlots(t *testing.T) {
 	now := time.Unix(0, 0)
-	l := newLimiter(Limit{PerMinute: 1, Burst: 1}, func() time.Time { return now })
+	l := NewLimiter(Limit{PerMinute: 1, Burst: 1}, func() time.Time { return now })
 	for i := range 200 {
-		l.take(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
+		l.Take(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
 	}
 	refused := 0
 	for i := range 1000 {
-		if l.take(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})) != 0 {
+		if l.Take(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})) != 0 {
 			refused++
 		}
 	}

@@ -185,13 +185,17 @@ var guards = []guard{
 	{attack: "an end hidden by a limit", file: "oauth/token.go",
 		lines: ` && s.unspent(ctx, code) {`, without: ` {`, test: "TestServer_limits_neverHideTheEnd"},
 	{attack: "audit flood", file: "oauth/event.go",
-		lines: `if s.limits.noise.take(sourceFrom(ctx)) == 0 {`, without: `if true {`, test: "TestAttack_auditFlood"},
+		lines: `if s.limits.noise.Take(sourceFrom(ctx)) == 0 {`, without: `if true {`, test: "TestAttack_auditFlood"},
 	{attack: "audit flood", file: "oauth/event.go",
 		lines: `most = maxWaitingRefusals`, without: `most = maxWaitingEvents`, test: "TestAttack_auditFloodFromEverywhere"},
 	{attack: "audit flood", file: "oauth/sql_event.go",
 		lines: `if of.User != "" {`, without: `if of.User == "everybody" {`, test: "TestSQLiteStore_boundsEventsPerUser"},
 	{attack: "guessing user codes", file: "oauth/device.go",
 		lines: `s.limits.userCode`, without: `s.limits.device`, test: "TestServer_device_guesses"},
+	{attack: "guessing Sentry's tokens", file: "cmd/roundhouse/passthrough.go",
+		lines: `wait := p.limit.Take(b.source); wait > 0 {`, without: `wait := p.limit.Take(b.source); wait > time.Hour {`, test: "TestPassthrough"},
+	{attack: "guessing Sentry's tokens", file: "cmd/roundhouse/passthrough.go",
+		lines: `p.limit.Take(b.source)`, without: `p.limit.Take(netip.AddrFrom4([4]byte(b.source.AsSlice()[len(b.source.AsSlice())-4:])))`, test: "TestPassthrough"},
 
 	{attack: "unknown client told apart", file: "oauth/client.go",
 		lines: `	// Compared whether or not there is such a client, so that the time does not

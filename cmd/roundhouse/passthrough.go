@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"roundhouse/constraint"
+	"roundhouse/oauth"
 	"roundhouse/sentry"
 	"roundhouse/tools"
 )
@@ -28,8 +29,7 @@ const (
 
 	maxKnown         = 10_000
 	maxSentryToken   = 1024
-	checksPerMinute  = 120 // of tokens that are not known, from one address
-	maxCheckSources  = 10_000
+	checksPerMinute  = 120 // of tokens that are not known, from one source
 	checkTimeout     = 10 * time.Second
 	passthroughGrant = "sentry-"
 )
@@ -42,13 +42,12 @@ type passthrough struct {
 	resource string // the widest: Sentry decides what the token reaches
 	source   func(*http.Request) netip.Addr
 	now      func() time.Time
+	limit    *oauth.Limiter
 
 	checks singleflight.Group // by grant
 
-	mu      sync.Mutex
-	known   map[string]verdict // by grant
-	sources map[netip.Addr]int // checks in this minute
-	minute  time.Time
+	mu    sync.Mutex
+	known map[string]verdict // by grant
 }
 
 type verdict struct {
@@ -58,7 +57,10 @@ type verdict struct {
 }
 
 func newPassthrough(resource string, source func(*http.Request) netip.Addr, ask func(context.Context, string) (constraint.Caller, error)) *passthrough {
-	return &passthrough{ask: ask, resource: resource, source: source, now: time.Now, known: map[string]verdict{}, sources: map[netip.Addr]int{}}
+	return &passthrough{
+		ask: ask, resource: resource, source: source, now: time.Now, known: map[string]verdict{},
+		limit: oauth.NewLimiter(oauth.Limit{PerMinute: checksPerMinute, Burst: checksPerMinute}, time.Now),
+	}
 }
 
 // brought is the Sentry token that a request came with. It is in the request's
@@ -105,8 +107,8 @@ func (p *passthrough) verify(ctx context.Context, token string) (constraint.Call
 	if v, ok := p.recall(b.grant); ok {
 		return p.lasting(v.caller), v.err
 	}
-	if !p.admit(b.source) {
-		return constraint.Caller{}, &constraint.UnavailableError{Reason: "too many Sentry tokens to check from this address; try again in a minute", RetryAfter: time.Minute}
+	if wait := p.limit.Take(b.source); wait > 0 {
+		return constraint.Caller{}, &constraint.UnavailableError{Reason: "too many Sentry tokens to check from this address; try again in a minute", RetryAfter: wait}
 	}
 	// The check outlives a caller that gives up: others may wait for it.
 	result, err, _ := p.checks.Do(b.grant, func() (any, error) {
@@ -163,18 +165,6 @@ func (p *passthrough) forget(grant string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.known, grant)
-}
-
-// admit counts the checks of an address in each minute.
-func (p *passthrough) admit(source netip.Addr) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now := p.now(); now.Sub(p.minute) >= time.Minute || len(p.sources) >= maxCheckSources {
-		p.minute = now
-		clear(p.sources)
-	}
-	p.sources[source]++
-	return p.sources[source] <= checksPerMinute
 }
 
 // askSentry finds out whose a Sentry token is, and what it is good for: the

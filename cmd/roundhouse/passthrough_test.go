@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -102,7 +103,7 @@ func TestPassthrough(t *testing.T) {
 		})
 		verify := func(token, source string) (caller constraint.Caller, err error) {
 			r, _ := http.NewRequestWithContext(t.Context(), "POST", "/mcp", nil)
-			r.RemoteAddr = source + ":1234"
+			r.RemoteAddr = net.JoinHostPort(source, "1234")
 			r.Header.Set("Authorization", "Sentry-Bearer "+token)
 			p.carry(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				caller, err = p.verify(r.Context(), token)
@@ -169,6 +170,15 @@ func TestPassthrough(t *testing.T) {
 		if _, err := verify("mine", "192.0.2.1"); errors.As(err, &limited) {
 			t.Errorf("a minute later: %v", err)
 		}
+
+		asked = 0
+		for i := range 2 * checksPerMinute {
+			_, err = verify(fmt.Sprint("guess", i), fmt.Sprintf("2001:db8::%x", i))
+		}
+		if !errors.As(err, &limited) {
+			t.Errorf("guesses from everywhere in one network: %v", err)
+		}
+		want("guesses from everywhere in one network", checksPerMinute)
 
 		if _, err := p.verify(t.Context(), "good"); !errors.Is(err, constraint.ErrUnauthorized) {
 			t.Errorf("a token that no request brought: %v", err)
