@@ -17,8 +17,7 @@ func (s *Sandbox) misdirected(w http.ResponseWriter, r *http.Request) bool {
 	if err != nil || r.Host == "" || !loopbackName(base.Hostname()) {
 		return false
 	}
-	ingest := strings.HasPrefix(r.URL.Path, "/api/") && !strings.HasPrefix(r.URL.Path, apiRoot+"/")
-	if ingest || strings.EqualFold(r.Host, base.Host) || loopbackName((&url.URL{Host: r.Host}).Hostname()) {
+	if isIngest(r) || strings.EqualFold(r.Host, base.Host) || loopbackName((&url.URL{Host: r.Host}).Hostname()) {
 		return false
 	}
 	http.Error(w, fmt.Sprintf("The sandbox answers to %s, localhost and loopback addresses, and not to the Host of this request.", base.Host), http.StatusMisdirectedRequest)

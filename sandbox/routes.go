@@ -46,6 +46,11 @@ func (s *Sandbox) rootRoutes() *http.ServeMux {
 	return mux
 }
 
+// isIngest tells what SDKs ask for from what clients of the REST API do.
+func isIngest(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/api/") && !strings.HasPrefix(r.URL.Path, apiRoot+"/")
+}
+
 // register adds a REST route, "GET /organizations/{org}/", with and without the
 // slash at its end, unless a Sentry of the sandbox's age has no such route.
 func (s *Sandbox) register(mux *http.ServeMux, pattern, scope string, h handler) {
@@ -58,19 +63,19 @@ func (s *Sandbox) register(mux *http.ServeMux, pattern, scope string, h handler)
 	mux.HandleFunc(strings.TrimSuffix(where, "/"), s.api(scope, h))
 }
 
-// serveREST also answers, in JSON, what the mux would answer with text or with
+// serveAPI also answers, in JSON, what the mux would answer with text or with
 // a redirect: unknown paths, other methods, paths that are not clean.
-func (s *Sandbox) serveREST(w http.ResponseWriter, r *http.Request) {
+func serveAPI(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	clean := strings.TrimSuffix(path.Clean(r.URL.Path), "/") == strings.TrimSuffix(r.URL.Path, "/")
 	if !clean {
 		writeJSON(w, http.StatusNotFound, notFound().Body)
 		return
 	}
-	if _, pattern := s.rest.Handler(r); pattern != "" {
-		s.rest.ServeHTTP(w, r)
+	if _, pattern := mux.Handler(r); pattern != "" {
+		mux.ServeHTTP(w, r)
 		return
 	}
-	if allowed := s.methods(r); len(allowed) > 0 {
+	if allowed := methods(mux, r); len(allowed) > 0 {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		writeJSON(w, http.StatusMethodNotAllowed, map[string]string{"detail": "Method \"" + r.Method + "\" not allowed."})
 		return
@@ -79,11 +84,11 @@ func (s *Sandbox) serveREST(w http.ResponseWriter, r *http.Request) {
 }
 
 // methods lists what the path would have answered.
-func (s *Sandbox) methods(r *http.Request) (allowed []string) {
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+func methods(mux *http.ServeMux, r *http.Request) (allowed []string) {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := s.rest.Handler(other); pattern != "" {
+		if _, pattern := mux.Handler(other); pattern != "" {
 			allowed = append(allowed, method)
 		}
 	}

@@ -118,11 +118,14 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.serveControl(w, r) || s.misdirected(w, r) || s.fail(w, r) {
 		return
 	}
-	if strings.HasPrefix(r.URL.Path, apiRoot+"/") {
-		s.serveREST(w, r)
-		return
+	switch {
+	case strings.HasPrefix(r.URL.Path, apiRoot+"/"):
+		serveAPI(s.rest, w, r)
+	case isIngest(r):
+		serveAPI(s.root, w, r)
+	default:
+		s.root.ServeHTTP(w, r)
 	}
-	s.root.ServeHTTP(w, r)
 }
 
 // Close closes the database. Requests still being served fail.
