@@ -12,6 +12,22 @@ type User struct {
 	ID    ID   `json:"id"`
 	Name  Text `json:"name"`
 	Email Text `json:"email"`
+
+	// All of the user's addresses, Email among them; older servers leave it out.
+	Emails List[struct {
+		Email    Text `json:"email"`
+		Verified Bool `json:"is_verified"`
+	}] `json:"emails"`
+}
+
+// Unverified reports whether Sentry says that Email may be somebody else's.
+func (u User) Unverified() bool {
+	for _, e := range u.Emails {
+		if e.Email == u.Email {
+			return !bool(e.Verified)
+		}
+	}
+	return false
 }
 
 // Organization is one that the caller can see.

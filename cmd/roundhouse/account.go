@@ -22,7 +22,7 @@ type administrators struct {
 type roleInOf struct{ org, role string }
 
 func (c *config) administrators() (administrators, error) {
-	a := administrators{emails: splitList(strings.ToLower(c.AdminEmails))}
+	a := administrators{emails: splitList(lowerASCII(c.AdminEmails))}
 	for _, email := range a.emails {
 		if !strings.Contains(email, "@") {
 			return a, fmt.Errorf("--admin-emails: %q is not an e-mail address", email)
@@ -38,6 +38,17 @@ func (c *config) administrators() (administrators, error) {
 	return a, nil
 }
 
+// lowerASCII leaves other letters alone: strings.ToLower makes a k of the sign
+// for Kelvin, so that somebody could have an address that is nearly another's.
+func lowerASCII(text string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, text)
+}
+
 // scopes are what has to be asked of Sentry to learn somebody's roles.
 func (a administrators) scopes() []string {
 	if len(a.roles) == 0 {
@@ -49,7 +60,7 @@ func (a administrators) scopes() []string {
 // isAdmin reports whether the user of an upstream token is an administrator. An
 // organization that they do not see gives them no role.
 func (p *program) isAdmin(ctx context.Context, user oauth.User, token string) (bool, error) {
-	if user.Email != "" && slices.Contains(p.admins.emails, strings.ToLower(user.Email)) {
+	if user.Email != "" && slices.Contains(p.admins.emails, lowerASCII(user.Email)) {
 		return true, nil
 	}
 	client, err := p.clientOf(token)

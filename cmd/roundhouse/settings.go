@@ -112,7 +112,7 @@ var settings = map[string]func(*flag.FlagSet, *config){
 		fs.StringVar(&c.SentryBearer, "sentry-bearer", tools.Inspect, "comma-separated `skills` of \"Authorization: Sentry-Bearer TOKEN\", with a token made in Sentry, where Sentry does not tell its scopes; off refuses such tokens")
 	},
 	"admin-emails": func(fs *flag.FlagSet, c *config) {
-		fs.StringVar(&c.AdminEmails, "admin-emails", "", "comma-separated `e-mails` of users who see and revoke everybody's sign-ins at /account; only for a Sentry that verifies addresses")
+		fs.StringVar(&c.AdminEmails, "admin-emails", "", "comma-separated `e-mails` of users who see and revoke everybody's sign-ins at /account; one that Sentry says is not verified does not count")
 	},
 	"admin-roles": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.AdminRoles, "admin-roles", "", "comma-separated `organization=role` pairs, such as acme=owner: whoever has that role in Sentry does, too")
