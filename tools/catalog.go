@@ -107,7 +107,7 @@ type binding struct {
 }
 
 func (b *binding) handle(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-	return b.env.invoke(ctx, req.Params.Name, rawArguments(req)), nil
+	return b.env.invoke(withAnswers(ctx, req.Params.MultiRoundTripParams), req.Params.Name, rawArguments(req)), nil
 }
 
 // filter leaves the tools that the caller's skills allow. It is for tools/list.
@@ -156,6 +156,9 @@ func (n *narrowed) call(ctx context.Context, env Env, raw json.RawMessage) (out 
 	arguments, err := n.arguments(env, raw)
 	if err != nil {
 		return nil, err
+	}
+	if ask, err := env.confirm(ctx, n, arguments); ask != nil || err != nil {
+		return ask, err
 	}
 	return n.run(ctx, env, arguments)
 }

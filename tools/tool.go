@@ -22,6 +22,9 @@ type Env struct {
 	Logger    *slog.Logger // nil: nothing is logged
 	HideTools bool         // a tool outside the caller's skills is answered like one that does not exist
 
+	Confirm Confirm
+	States  *RequestStates // of questions to the user; nil: nothing is asked
+
 	catalog *Catalog
 }
 

@@ -27,6 +27,9 @@ func checkServe(c *config) error {
 	if err := checkOrigins(c.AllowedOrigins); err != nil {
 		return err
 	}
+	if err := c.checkConfirm(); err != nil {
+		return err
+	}
 	if !slices.Contains([]string{"", "on", "off"}, c.StepUp) {
 		return fmt.Errorf("--step-up %q is neither on nor off", c.StepUp)
 	}
@@ -127,6 +130,9 @@ func splitList(s string) []string {
 }
 
 func checkStdio(c *config) error {
+	if err := c.checkConfirm(); err != nil {
+		return err
+	}
 	if err := constraint.Check(c.Org, c.Project); err != nil {
 		return fmt.Errorf("--org, --project: %w", err)
 	}
@@ -252,4 +258,16 @@ func skillIDs() []string {
 		ids = append(ids, s.ID)
 	}
 	return ids
+}
+
+// confirms are the values of --confirm; "" is the default's.
+var confirms = map[string]tools.Confirm{
+	"": tools.ConfirmAble, "able": tools.ConfirmAble, "always": tools.ConfirmAlways, "never": tools.ConfirmNever,
+}
+
+func (c *config) checkConfirm() error {
+	if _, ok := confirms[c.Confirm]; !ok {
+		return fmt.Errorf("--confirm %q is not able, always or never", c.Confirm)
+	}
+	return nil
 }

@@ -47,7 +47,7 @@ and give the client's secret in ROUNDHOUSE_SENTRY_CLIENT_SECRET.
 
 Several nodes can share one PostgreSQL, given in ROUNDHOUSE_STORE. Each needs a
 copy of the same roundhouse.key in its data directory.`,
-			settings: join(shared, sentrySettings, []string{"addr", "public-url", "store", "trusted-proxies", "client-documents", "glama-claim", "step-up", "sentry-client-id", "sentry-client-secret",
+			settings: join(shared, sentrySettings, []string{"addr", "public-url", "store", "trusted-proxies", "client-documents", "glama-claim", "step-up", "confirm", "sentry-client-id", "sentry-client-secret",
 				"sentry-revoke-url", "sentry-bearer", "admin-emails", "admin-roles", "allowed-origins", "idle", "max-contexts", "drain",
 				"empty", "scale"}),
 			check: checkServe,
@@ -64,7 +64,7 @@ copy of the same roundhouse.key in its data directory.`,
 Without --sentry-url it runs against the embedded sandbox and needs no token. The
 links in its answers open while a roundhouse serves that sandbox; where it does so
 at another address, --sandbox-url says where.`,
-			settings: join(shared, sentrySettings, []string{"org", "project", "sentry-token", "skills", "sandbox-user", "sandbox-url"}),
+			settings: join(shared, sentrySettings, []string{"org", "project", "sentry-token", "skills", "confirm", "sandbox-user", "sandbox-url"}),
 			check:    checkStdio,
 			run:      stdio,
 		},

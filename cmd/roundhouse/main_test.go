@@ -67,6 +67,8 @@ func TestRun_Refused(t *testing.T) {
 		{args: "--sentry-bearer dance", code: 2, says: "--sentry-bearer"},
 		{args: "--trusted-proxies proxy.example", code: 2, says: "--trusted-proxies"},
 		{args: "--client-documents maybe", code: 2, says: "--client-documents"},
+		{args: "--confirm maybe", code: 2, says: "--confirm"},
+		{args: "stdio --confirm maybe", code: 2, says: "--confirm"},
 		{args: "--step-up maybe", code: 2, says: "--step-up"},
 		{args: "--store redis://host", code: 2, says: "--store"},
 		{args: "--admin-emails mara", code: 2, says: "--admin-emails"},

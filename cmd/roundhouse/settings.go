@@ -36,6 +36,7 @@ type config struct {
 	ClientDocuments string
 	GlamaClaim      string
 	StepUp          string
+	Confirm         string
 	TrustedProxies  string
 	Idle            time.Duration
 	MaxContexts     int
@@ -131,6 +132,9 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"step-up": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.StepUp, "step-up", "on", "`on` answers a call outside a sign-in's skills with what to sign in for (403 insufficient_scope); off hides such tools: they are answered like ones that do not exist")
+	},
+	"confirm": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.Confirm, "confirm", "able", "`when` the user is asked before a tool changes something: able, where the client can ask; always, and elsewhere such tools are refused; never")
 	},
 	"idle": func(fs *flag.FlagSet, c *config) {
 		fs.DurationVar(&c.Idle, "idle", 15*time.Minute, "`time` without a request after which a context leaves memory")

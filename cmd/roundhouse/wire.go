@@ -70,7 +70,7 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 	if err != nil {
 		return p, err
 	}
-	if p.node, err = startNode(cfg, client, logger); err != nil {
+	if p.node, err = startNode(cfg, client, keys.Derive("request states"), logger); err != nil {
 		return p, err
 	}
 	p.handler = p.newRouter(cfg, logger)
@@ -147,8 +147,13 @@ func (p *program) identify(ctx context.Context, token string) (oauth.User, error
 }
 
 // startNode starts the actors. An activation binds the shared catalog to its
-// key, with the credential of whoever asked first.
-func startNode(cfg *config, client *sentry.Client, logger *slog.Logger) (*actors.Node, error) {
+// key, with the credential of whoever asked first. A nil stateKey makes one for
+// this process.
+func startNode(cfg *config, client *sentry.Client, stateKey []byte, logger *slog.Logger) (*actors.Node, error) {
+	states, err := tools.NewRequestStates(stateKey)
+	if err != nil {
+		return nil, err
+	}
 	catalog := tools.Default()
 	toolsLogger := logger.With("part", "tools")
 	contexts := actors.Config{
@@ -162,6 +167,7 @@ func startNode(cfg *config, client *sentry.Client, logger *slog.Logger) (*actors
 			}
 			env.Logger = toolsLogger
 			env.HideTools = cfg.StepUp == "off"
+			env.Confirm, env.States = confirms[cfg.Confirm], states
 			return catalog.NewServer(env), nil
 		},
 	}
