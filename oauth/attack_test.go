@@ -198,3 +198,22 @@ func TestAttack_openRedirectByError(t *testing.T) {
 		}
 	}
 }
+
+// A form on another site sends nothing in the user's name, not even what needs
+// no secret: the code of an attacker's device, and a sign-in to the account.
+func TestAttack_formOfAnotherSite(t *testing.T) {
+	w := newWorld(t)
+	code := w.Device().UserCode
+	for _, path := range []string{"/oauth/authorize", "/oauth/device", "/account/sign-in", "/account/sign-out", "/account/revoke", "/account/tokens"} {
+		for _, site := range []string{"cross-site", "same-site"} {
+			status, header, page := w.post(path, "application/x-www-form-urlencoded", "user_code="+code, http.Header{"Sec-Fetch-Site": {site}})
+			if status != http.StatusForbidden || header.Get("Location") != "" || header.Get("Set-Cookie") != "" || !strings.Contains(page, "Another web site") {
+				t.Errorf("%s from %s: status %d:\n%s", path, site, status, page)
+			}
+		}
+	}
+	own := http.Header{"Sec-Fetch-Site": {"same-origin"}}
+	if status, _, page := w.post("/oauth/device", "application/x-www-form-urlencoded", "user_code="+code, own); status != http.StatusOK || !strings.Contains(page, code) {
+		t.Errorf("the code from our own page: status %d:\n%s", status, page)
+	}
+}

@@ -55,6 +55,21 @@ func (s *Server) errorPage(w http.ResponseWriter, status int, happened, advice s
 	s.page(w, status, "error.html", errorPage{Style: template.CSS(style), Happened: happened, Advice: advice})
 }
 
+// ownForms lets through what our own pages send. A form of another site could
+// otherwise fill in a device's code for the user, who would not see the page that
+// warns of codes from others. Browsers that do not say where a form stood are
+// let through: what matters most has a secret of its own.
+func (s *Server) ownForms(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+			s.recordNoise(r.Context(), Event{Kind: EventRefusal, Outcome: codeAccessDenied, Detail: r.URL.Path + ": a form of another site"})
+			s.errorPage(w, http.StatusForbidden, "Another web site sent this form", "Nothing was done. Start again from your app, or from your account at "+accountPath+".")
+			return
+		}
+		next(w, r)
+	}
+}
+
 type errorPage struct {
 	Style            template.CSS
 	Happened, Advice string

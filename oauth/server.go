@@ -287,15 +287,13 @@ func (s *Server) routes() *http.ServeMux {
 		mux.HandleFunc("OPTIONS "+path, preflight("POST"))
 	}
 	mux.HandleFunc("GET "+authorizePath, s.serveAuthorize)
-	mux.HandleFunc("POST "+authorizePath, s.serveConsent)
 	mux.HandleFunc("GET "+callbackPath, s.serveCallback)
 	mux.HandleFunc("GET "+devicePath, s.serveDevice)
-	mux.HandleFunc("POST "+devicePath, s.serveDeviceForm)
 	mux.HandleFunc("GET "+accountPath, s.serveAccount)
-	mux.HandleFunc("POST "+signInPath, s.serveSignIn)
-	mux.HandleFunc("POST "+signOutPath, s.withSession(s.serveSignOut))
-	mux.HandleFunc("POST "+endPath, s.withSession(s.serveEnd))
-	mux.HandleFunc("POST "+personalPath, s.withSession(s.servePersonal))
+	for path, handle := range map[string]http.HandlerFunc{authorizePath: s.serveConsent, devicePath: s.serveDeviceForm, signInPath: s.serveSignIn,
+		signOutPath: s.withSession(s.serveSignOut), endPath: s.withSession(s.serveEnd), personalPath: s.withSession(s.servePersonal)} {
+		mux.HandleFunc("POST "+path, s.ownForms(handle))
+	}
 	return mux
 }
 

@@ -79,6 +79,8 @@ var guards = []guard{
 		lines: `if r.PostForm.Get("answer") != "approve" {`, without: `if r.PostForm.Get("answer") == "cancel" {`, test: "TestAttack_consentByDefault"},
 	{attack: "CSRF on consent", file: "oauth/sql_rows.go",
 		lines: `} else if n == 0 {`, without: `} else if n < 0 {`, test: "TestServer_consent_worksOnce"},
+	{attack: "CSRF with a device's code", file: "oauth/page.go",
+		lines: `site == "cross-site" || site == "same-site"`, without: `site == "none"`, test: "TestAttack_formOfAnotherSite"},
 	{attack: "CSRF on the account page", file: "oauth/account.go",
 		lines:   `err := r.ParseForm(); err != nil || !hashOf(r.PostForm.Get("proof")).equal(hashOf(who.proof()))`,
 		without: `err := r.ParseForm(); err != nil`, test: "TestServer_account_refusesForms"},
