@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -22,11 +24,16 @@ var Versions = []string{
 type Config struct {
 	MaxSessions int          // legacy sessions; 64. One more ends the least recently used
 	Logger      *slog.Logger // nil: nothing is logged
+
+	KeepAlive time.Duration // between comments on a quiet stream; 25 seconds
 }
 
 func (cfg Config) withDefaults() Config {
 	if cfg.MaxSessions <= 0 {
 		cfg.MaxSessions = 64
+	}
+	if cfg.KeepAlive <= 0 {
+		cfg.KeepAlive = keepAlive
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -39,12 +46,16 @@ type Transport struct {
 	mcp      *server.MCPServer
 	http     *server.StreamableHTTPServer
 	sessions *sessions
+	sources  sources
+
+	keepAlive time.Duration
+	changing  atomic.Pointer[filter] // nil until it is asked for
 }
 
 // New makes the transport of s.
 func New(s *server.MCPServer, cfg Config) *Transport {
 	cfg = cfg.withDefaults()
-	t := &Transport{mcp: s}
+	t := &Transport{mcp: s, keepAlive: cfg.KeepAlive}
 	t.sessions = newSessions(cfg.MaxSessions, t.drop)
 	t.http = server.NewStreamableHTTPServer(s,
 		server.WithSessionIdManager(t.sessions),
@@ -54,6 +65,7 @@ func New(s *server.MCPServer, cfg Config) *Transport {
 		// the same machine sends.
 		server.WithDisableLocalhostProtection(true),
 		server.WithStreamableHTTPLogger(cfg.Logger),
+		server.WithHTTPContextFunc(t.withExchange),
 	)
 	return t
 }
@@ -77,7 +89,11 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	t.http.ServeHTTP(w, r)
+	if isListen(r) {
+		t.listen(w, r)
+		return
+	}
+	t.exchange(w, r)
 }
 
 // drop makes mcp-go forget what it keeps of a session that has been ended.
