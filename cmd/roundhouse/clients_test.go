@@ -14,6 +14,18 @@ import (
 // there, and returns what it prints.
 func node(t *testing.T, args ...string) []byte {
 	t.Helper()
+	cmd := nodeCommand(t, args...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("node %s: %v\n%s\n%.2000s", args[0], err, out, stderr.String())
+	}
+	return out
+}
+
+func nodeCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
 	dir := filepath.Join("testdata", "clients")
 	program, err := filepath.Abs(filepath.Join(dir, "node_modules", "node", "bin", "node"))
 	if err != nil {
@@ -23,13 +35,7 @@ func node(t *testing.T, args ...string) []byte {
 	cmd.Dir = dir
 	// The Inspector keeps a catalog in the home directory.
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("node %s: %v\n%s\n%.2000s", args[0], err, out, stderr.String())
-	}
-	return out
+	return cmd
 }
 
 func needsClients(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"roundhouse/actors"
 	"roundhouse/sandbox"
 
 	"github.com/mark3labs/mcp-go/client"
@@ -36,6 +37,27 @@ type runner struct {
 // called.
 func start(t testing.TB, data string, env map[string]string, args ...string) *runner {
 	t.Helper()
+	return launch(t, data, env, func(ctx context.Context, args []string, s streams) error {
+		return run(ctx, args, func(name string) string { return env[name] }, s.in, s.out, s.err)
+	}, args)
+}
+
+// startTuned is start with what a test changes about the contexts.
+func startTuned(t testing.TB, tune func(*actors.Config), args ...string) *runner {
+	t.Helper()
+	return launch(t, t.TempDir(), nil, func(ctx context.Context, args []string, s streams) error {
+		command, args := pick(append([]string{"serve"}, args...))
+		cfg, err := parse(command, args, func(string) string { return "" }, s.out)
+		if err != nil {
+			return err
+		}
+		cfg.tune = tune
+		return serve(ctx, cfg, s)
+	}, args)
+}
+
+func launch(t testing.TB, data string, env map[string]string, program func(context.Context, []string, streams) error, args []string) *runner {
+	t.Helper()
 	if env["ROUNDHOUSE_SENTRY_URL"] == "" {
 		plant(t, data)
 	}
@@ -44,7 +66,7 @@ func start(t testing.TB, data string, env map[string]string, args ...string) *ru
 	ended := make(chan error, 1)
 	go func() {
 		args := append([]string{"--addr", "127.0.0.1:0", "--data", data, "--log-level", "debug"}, args...)
-		ended <- run(ctx, args, func(name string) string { return env[name] }, strings.NewReader(""), io.Discard, stderr)
+		ended <- program(ctx, args, streams{strings.NewReader(""), io.Discard, stderr})
 		stderr.close()
 	}()
 	r := &runner{t: t, url: strings.TrimSuffix(stderr.find(`MCP client\s+(\S+)`), "/mcp")}
