@@ -22,7 +22,7 @@ var answerPages = map[string]handler{
 	"explore/releases/{version}":                               getRelease,
 	"crons/{project}/{monitor}":                                getMonitor,
 	"insights/crons/{project}/{monitor}":                       getMonitor,
-	"dashboard/{dashboard}":                                    getDashboard,
+	"dashboard/{setting}":                                      getSetting(dashboardKind, (*request).dashboardJSON),
 	"profiling/profile/{project}/{profile}/flamegraph":         getProfile,
 	"explore/profiling/profile/{project}/{profile}/flamegraph": getProfile,
 	"explore/conversations/{conversation}":                     getConversation,

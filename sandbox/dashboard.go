@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -65,50 +64,29 @@ type widgetQuery struct {
 // dashboardRoutes: as in Sentry, whoever may read an organization may also make
 // its dashboards, and change those that mayEdit allows.
 func (s *Sandbox) dashboardRoutes(reg func(pattern, scope string, h handler)) {
-	const all, one = "/organizations/{org}/dashboards/", "/organizations/{org}/dashboards/{dashboard}/"
+	const all = "/organizations/{org}/dashboards/"
 	reg("GET "+all, "org:read", listDashboards)
-	reg("POST "+all, "org:read", func(r *request) (any, error) {
-		return r.addSetting(dashboardKind, &dashboard{}, r.dashboardJSON)
-	})
-	reg("GET "+one, "org:read", getDashboard)
-	reg("PUT "+one, "org:read", func(r *request) (any, error) {
-		if err := r.mayEdit(); err != nil {
-			return nil, err
-		}
-		return r.changeSetting(dashboardKind, r.PathValue("dashboard"), &dashboard{}, r.dashboardJSON)
-	})
-	reg("DELETE "+one, "org:read", func(r *request) (any, error) {
-		if err := r.mayEdit(); err != nil {
-			return nil, err
-		}
-		return r.deleteSetting(dashboardKind, r.PathValue("dashboard"), http.StatusNoContent)
-	})
+	settingKind[dashboard, *dashboard]{
+		name: dashboardKind, path: all, read: "org:read", write: "org:read", show: (*request).dashboardJSON, mayChange: (*request).mayEdit,
+		made: http.StatusCreated, gone: http.StatusNoContent,
+	}.routes(reg)
 }
 
-// mayEdit refuses to change {dashboard} of the path: its author may, another
-// guest may not, and of the rest, whom its permissions name and whoever may
-// write the organization.
-func (r *request) mayEdit() error {
-	t, err := r.setting(r.sb.read(), dashboardKind, r.PathValue("dashboard"))
-	if err != nil || t.author == r.user.ID {
-		return err
+// mayEdit refuses to change a dashboard: its author may, another guest may not,
+// and of the rest, whom its permissions name and whoever may write the
+// organization.
+func (r *request) mayEdit(t setting) error {
+	if t.author == r.user.ID {
+		return nil
 	}
 	var open bool
-	err = r.sb.read().QueryRowContext(r.Context(), `SELECT coalesce(body ->> '$.permissions.isEditableByEveryone', 1)
+	err := r.sb.read().QueryRowContext(r.Context(), `SELECT coalesce(body ->> '$.permissions.isEditableByEveryone', 1)
 		OR EXISTS (SELECT 1 FROM json_each(body, '$.permissions.teamsWithEditAccess') e JOIN team_member tm ON tm.team = e.value WHERE tm.user = ?2)
 		FROM setting WHERE id = ?1`, t.id, r.user.ID).Scan(&open)
 	if err == nil && (r.org.role == "guest" || !open && !roleAllows(r.org.role, "org:write")) {
 		err = refuse(http.StatusForbidden, "You do not have permission to edit this dashboard.")
 	}
 	return err
-}
-
-func getDashboard(r *request) (any, error) {
-	t, err := r.setting(r.sb.read(), dashboardKind, r.PathValue("dashboard"))
-	if err != nil {
-		return nil, err
-	}
-	return r.dashboardJSON(t)
 }
 
 func (d *dashboard) settle(r *request, t *setting) (err error) {
@@ -220,14 +198,24 @@ func listDashboards(r *request) (any, error) {
 	if !ok {
 		return nil, badRequest("Invalid sort: it must be title, -title, dateCreated, -dateCreated or mydashboards.")
 	}
-	return r.listSettings([]string{dashboardKind}, "instr(lower(s.name), ?6)", order, showEach(r.dashboardEntry), r.text("query"))
+	return r.listSettings([]string{dashboardKind}, "instr(lower(s.name), ?6)", order, (*request).dashboardEntry, r.text("query"))
 }
 
-func (t setting) dashboard() (d dashboard, err error) {
-	if err := json.Unmarshal(t.body, &d); err != nil {
-		return d, fmt.Errorf("stored setting %d: %w", t.id, err)
+// dashboardCommon is what a list shows of a dashboard as well as the dashboard
+// itself.
+func (r *request) dashboardCommon(t setting) (d dashboard, out map[string]any, err error) {
+	if d, err = bodyOf[dashboard](t); err != nil {
+		return d, nil, err
 	}
-	return d, nil
+	author, err := r.authorJSON(t)
+	if err != nil {
+		return d, nil, err
+	}
+	projects, err := r.shown(d)
+	return d, map[string]any{
+		"id": strconv.FormatInt(t.id, 10), "title": d.Title, "dateCreated": stamp(t.created), "createdBy": author, "projects": projects,
+		"environment": append([]string{}, d.Environments...), "filters": orEmpty(d.Filters), "permissions": d.Permissions, "isFavorited": false, "prebuiltId": nil,
+	}, err
 }
 
 // shown are the projects of a dashboard that the user sees.
@@ -242,17 +230,8 @@ func (r *request) shown(d dashboard) ([]int64, error) {
 	return out, err
 }
 
-// dashboardEntry is what a list shows of a dashboard.
 func (r *request) dashboardEntry(t setting) (map[string]any, error) {
-	d, err := t.dashboard()
-	if err != nil {
-		return nil, err
-	}
-	author, err := r.authorJSON(t)
-	if err != nil {
-		return nil, err
-	}
-	projects, err := r.shown(d)
+	d, out, err := r.dashboardCommon(t)
 	if err != nil {
 		return nil, err
 	}
@@ -261,23 +240,12 @@ func (r *request) dashboardEntry(t setting) (map[string]any, error) {
 		displays = append(displays, w.Display)
 		previews = append(previews, payload.Object{"displayType": w.Display, "layout": w.Layout})
 	}
-	return map[string]any{
-		"id": strconv.FormatInt(t.id, 10), "title": d.Title, "dateCreated": stamp(t.created), "createdBy": author, "projects": projects,
-		"environment": append([]string{}, d.Environments...), "filters": orEmpty(d.Filters), "permissions": d.Permissions, "isFavorited": false, "lastVisited": nil, "prebuiltId": nil,
-		"widgetDisplay": displays, "widgetPreview": previews,
-	}, nil
+	out["widgetDisplay"], out["widgetPreview"], out["lastVisited"] = displays, previews, nil
+	return out, nil
 }
 
 func (r *request) dashboardJSON(t setting) (map[string]any, error) {
-	d, err := t.dashboard()
-	if err != nil {
-		return nil, err
-	}
-	author, err := r.authorJSON(t)
-	if err != nil {
-		return nil, err
-	}
-	projects, err := r.shown(d)
+	d, out, err := r.dashboardCommon(t)
 	if err != nil {
 		return nil, err
 	}
@@ -286,10 +254,7 @@ func (r *request) dashboardJSON(t setting) (map[string]any, error) {
 	for i, w := range d.Widgets {
 		widgets = append(widgets, w.json(id, fmt.Sprintf("%s%02d", id, i+1), stamp(t.created)))
 	}
-	out := map[string]any{
-		"id": id, "title": d.Title, "dateCreated": stamp(t.created), "createdBy": author, "widgets": widgets, "projects": projects,
-		"environment": append([]string{}, d.Environments...), "filters": orEmpty(d.Filters), "permissions": d.Permissions, "isFavorited": false, "prebuiltId": nil,
-	}
+	out["widgets"] = widgets
 	for key, v := range map[string]*string{"period": d.Period, "start": d.Start, "end": d.End} {
 		if v != nil {
 			out[key] = *v

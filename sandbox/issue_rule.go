@@ -30,33 +30,17 @@ type issueRule struct {
 	Actions     []payload.Object `json:"actions"`
 }
 
-func newIssueRule() *issueRule {
-	return &issueRule{ActionMatch: "all", FilterMatch: "all", Frequency: 30, Status: active}
-}
-
+// issueRuleRoutes: a new rule is a 200 and not a 201, as Sentry has it.
 func (s *Sandbox) issueRuleRoutes(reg func(pattern, scope string, h handler)) {
-	const all, one = "/projects/{org}/{project}/rules/", "/projects/{org}/{project}/rules/{rule}/"
-	reg("GET "+all, "project:read|alerts:read", func(r *request) (any, error) {
-		return r.listSettings([]string{issueRuleKind}, "1", "s.id", showEach(r.issueRuleJSON))
+	const all, read = "/projects/{org}/{project}/rules/", "project:read|alerts:read"
+	reg("GET "+all, read, func(r *request) (any, error) {
+		return r.listSettings([]string{issueRuleKind}, "1", "s.id", (*request).issueRuleJSON)
 	})
-	reg("POST "+all, "project:write|alerts:write", func(r *request) (any, error) {
-		out, err := r.addSetting(issueRuleKind, newIssueRule(), r.issueRuleJSON)
-		r.status = http.StatusOK // and not 201, as Sentry has it
-		return out, err
-	})
-	reg("GET "+one, "project:read|alerts:read", func(r *request) (any, error) {
-		t, err := r.setting(r.sb.read(), issueRuleKind, r.PathValue("rule"))
-		if err != nil {
-			return nil, err
-		}
-		return r.issueRuleJSON(t)
-	})
-	reg("PUT "+one, "project:write|alerts:write", func(r *request) (any, error) {
-		return r.changeSetting(issueRuleKind, r.PathValue("rule"), &issueRule{}, r.issueRuleJSON)
-	})
-	reg("DELETE "+one, "project:write|alerts:write", func(r *request) (any, error) {
-		return r.deleteSetting(issueRuleKind, r.PathValue("rule"), http.StatusAccepted)
-	})
+	settingKind[issueRule, *issueRule]{
+		name: issueRuleKind, path: all, read: read, write: "project:write|alerts:write", show: (*request).issueRuleJSON,
+		fresh: issueRule{ActionMatch: "all", FilterMatch: "all", Frequency: 30, Status: active},
+		made:  http.StatusOK, gone: http.StatusAccepted,
+	}.routes(reg)
 }
 
 func (u *issueRule) settle(r *request, t *setting) (err error) {
@@ -127,23 +111,8 @@ func namedParts(parts []payload.Object) []payload.Object {
 	return out
 }
 
-func (t setting) issueRule() (u issueRule, err error) {
-	if err := json.Unmarshal(t.body, &u); err != nil {
-		return u, fmt.Errorf("stored setting %d: %w", t.id, err)
-	}
-	return u, nil
-}
-
 func (r *request) issueRuleJSON(t setting) (map[string]any, error) {
-	u, err := t.issueRule()
-	if err != nil {
-		return nil, err
-	}
-	slugs, err := r.slugs(t)
-	if err != nil {
-		return nil, err
-	}
-	author, err := r.authorJSON(t)
+	u, slugs, author, err := ruleOf[issueRule](r, t)
 	if err != nil {
 		return nil, err
 	}
@@ -156,17 +125,15 @@ func (r *request) issueRuleJSON(t setting) (map[string]any, error) {
 
 // workflowRoutes show the same rules in the form that newer clients ask for.
 func (s *Sandbox) workflowRoutes(reg func(pattern, scope string, h handler)) {
-	const all, one = "/organizations/{org}/workflows/", "/organizations/{org}/workflows/{workflow}/"
+	const all, one = "/organizations/{org}/workflows/", "/organizations/{org}/workflows/{setting}/"
 	reg("GET "+all, "org:read|alerts:read", listWorkflows)
-	reg("GET "+one, "org:read|alerts:read", func(r *request) (any, error) {
-		t, err := r.setting(r.sb.read(), issueRuleKind, r.PathValue("workflow"))
+	reg("GET "+one, "org:read|alerts:read", getSetting(issueRuleKind, (*request).workflowJSON))
+	reg("DELETE "+one, "org:write|project:write|alerts:write", func(r *request) (any, error) {
+		t, err := r.setting(issueRuleKind)
 		if err != nil {
 			return nil, err
 		}
-		return r.workflowJSON(t)
-	})
-	reg("DELETE "+one, "org:write|project:write|alerts:write", func(r *request) (any, error) {
-		return r.deleteSetting(issueRuleKind, r.PathValue("workflow"), http.StatusNoContent)
+		return r.deleteSetting(t, http.StatusNoContent)
 	})
 }
 
@@ -199,7 +166,7 @@ func listWorkflows(r *request) (any, error) {
 		return nil, err
 	}
 	return r.listSettings([]string{issueRuleKind}, `s.name LIKE ?6 ESCAPE '\' AND (?7 = '[]' OR s.id IN (SELECT value FROM json_each(?7)))`, order,
-		showEach(r.workflowJSON), nameLike(q.Get("query")), string(only))
+		(*request).workflowJSON, nameLike(q.Get("query")), string(only))
 }
 
 // nameLike reads a search for a name, name:"*nightly*" or words of it.
@@ -215,7 +182,7 @@ func nameLike(search string) string {
 // workflowJSON: what triggers the rule, and what is then done under which
 // filters. The detector is the project's own one of errors.
 func (r *request) workflowJSON(t setting) (map[string]any, error) {
-	u, err := t.issueRule()
+	u, err := bodyOf[issueRule](t)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -47,29 +46,17 @@ type ruleTrigger struct {
 }
 
 func (s *Sandbox) metricRuleRoutes(reg func(pattern, scope string, h handler)) {
-	const all, one = "/organizations/{org}/alert-rules/", "/organizations/{org}/alert-rules/{rule}/"
+	const all, read = "/organizations/{org}/alert-rules/", "org:read|alerts:read"
 	list := func(r *request) (any, error) {
-		return r.listSettings([]string{metricKind}, "1", "s.name COLLATE NOCASE, s.id", showEach(r.metricRuleJSON))
+		return r.listSettings([]string{metricKind}, "1", "s.name COLLATE NOCASE, s.id", (*request).metricRuleJSON)
 	}
-	reg("GET "+all, "org:read|alerts:read", list)
+	reg("GET "+all, read, list)
 	reg("GET /projects/{org}/{project}/alert-rules/", "project:read|alerts:read", list)
-	reg("POST "+all, "org:write|project:write|alerts:write", func(r *request) (any, error) {
-		return r.addSetting(metricKind, &metricRule{Dataset: "events"}, r.metricRuleJSON)
-	})
-	reg("GET "+one, "org:read|alerts:read", func(r *request) (any, error) {
-		t, err := r.setting(r.sb.read(), metricKind, r.PathValue("rule"))
-		if err != nil {
-			return nil, err
-		}
-		return r.metricRuleJSON(t)
-	})
-	reg("PUT "+one, "org:write|project:write|alerts:write", func(r *request) (any, error) {
-		return r.changeSetting(metricKind, r.PathValue("rule"), &metricRule{}, r.metricRuleJSON)
-	})
-	reg("DELETE "+one, "org:write|project:write|alerts:write", func(r *request) (any, error) {
-		return r.deleteSetting(metricKind, r.PathValue("rule"), http.StatusNoContent)
-	})
-	reg("GET /organizations/{org}/combined-rules/", "org:read|alerts:read", listCombinedRules)
+	settingKind[metricRule, *metricRule]{
+		name: metricKind, path: all, read: read, write: "org:write|project:write|alerts:write", show: (*request).metricRuleJSON,
+		fresh: metricRule{Dataset: "events"}, made: http.StatusCreated, gone: http.StatusNoContent,
+	}.routes(reg)
+	reg("GET /organizations/{org}/combined-rules/", read, listCombinedRules)
 }
 
 func (u *metricRule) settle(r *request, t *setting) (err error) {
@@ -152,15 +139,7 @@ func (u *metricRule) place(r *request, t *setting) error {
 }
 
 func (r *request) metricRuleJSON(t setting) (map[string]any, error) {
-	var u metricRule
-	if err := json.Unmarshal(t.body, &u); err != nil {
-		return nil, fmt.Errorf("stored setting %d: %w", t.id, err)
-	}
-	slugs, err := r.slugs(t)
-	if err != nil {
-		return nil, err
-	}
-	author, err := r.authorJSON(t)
+	u, slugs, author, err := ruleOf[metricRule](r, t)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +176,7 @@ func listCombinedRules(r *request) (any, error) {
 	if q.Get("asc") == "1" {
 		direction = ""
 	}
-	return r.listSettings(kinds, "instr(lower(s.name), ?6)", column+direction+", s.id"+direction, showEach(func(t setting) (map[string]any, error) {
+	return r.listSettings(kinds, "instr(lower(s.name), ?6)", column+direction+", s.id"+direction, func(r *request, t setting) (map[string]any, error) {
 		switch t.kind {
 		case issueRuleKind:
 			return r.issueRuleJSON(t)
@@ -209,5 +188,5 @@ func listCombinedRules(r *request) (any, error) {
 			out["type"] = uptimeKind
 		}
 		return out, err
-	}), r.text("name"))
+	}, r.text("name"))
 }

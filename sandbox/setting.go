@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -53,10 +52,10 @@ func scanSetting(rows *sql.Rows) (t setting, err error) {
 	return t, json.Unmarshal(projects, &t.projects)
 }
 
-// settings are those of a kind that the user may see and that are of the
+// settings are those of some kinds, a JSON list, that the user may see and that are of the
 // request's projects, if they are of any. A dashboard tells of all its projects
 // at once, so all of them have to be the user's.
-func (r *request) settings(q querier, kind, where, order string, limit, offset int, args ...any) ([]setting, error) {
+func (r *request) settings(kinds, where, order string, limit, offset int, args ...any) ([]setting, error) {
 	ids, err := r.projectIDs()
 	if err != nil {
 		return nil, err
@@ -65,16 +64,31 @@ func (r *request) settings(q querier, kind, where, order string, limit, offset i
 	if err != nil {
 		return nil, err
 	}
-	return collect(r.Context(), q, scanSetting, "SELECT "+settingColumns+` WHERE s.org = ?1 AND s.kind IN (SELECT value FROM json_each(?2))
+	return collect(r.Context(), r.sb.read(), scanSetting, "SELECT "+settingColumns+` WHERE s.org = ?1 AND s.kind IN (SELECT value FROM json_each(?2))
 		AND (NOT EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id)
 			OR EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id AND project IN (SELECT value FROM json_each(?3))))
 		AND (s.kind <> '`+dashboardKind+`' OR NOT EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id
 			AND project NOT IN (SELECT project FROM access WHERE user = `+strconv.FormatInt(r.user.ID, 10)+`)))
-		AND (`+where+") ORDER BY "+order+" LIMIT ?4 OFFSET ?5", append([]any{r.org.id, kind, string(projects), limit, offset}, args...)...)
+		AND (`+where+") ORDER BY "+order+" LIMIT ?4 OFFSET ?5", append([]any{r.org.id, kinds, string(projects), limit, offset}, args...)...)
+}
+
+// showSetting renders one of a kind.
+type showSetting func(r *request, t setting) (map[string]any, error)
+
+func (show showSetting) each(r *request, all []setting) ([]map[string]any, error) {
+	out := []map[string]any{}
+	for _, t := range all {
+		one, err := show(r, t)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	return out, nil
 }
 
 // listSettings answers with a page of a kind, or of several.
-func (r *request) listSettings(kinds []string, where, order string, show func([]setting) ([]map[string]any, error), args ...any) (any, error) {
+func (r *request) listSettings(kinds []string, where, order string, show showSetting, args ...any) (any, error) {
 	limit, offset, err := r.page(maxPage)
 	if err != nil {
 		return nil, err
@@ -83,16 +97,16 @@ func (r *request) listSettings(kinds []string, where, order string, show func([]
 	if err != nil {
 		return nil, err
 	}
-	all, err := r.settings(r.sb.read(), string(kind), where, order, limit+1, offset, args...)
+	all, err := r.settings(string(kind), where, order, limit+1, offset, args...)
 	if err != nil {
 		return nil, err
 	}
-	return show(cut(r, all, limit, offset))
+	return show.each(r, cut(r, all, limit, offset))
 }
 
-// setting looks up one of a kind by its id.
-func (r *request) setting(q querier, kind, id string) (setting, error) {
-	all, err := r.settings(q, `["`+kind+`"]`, "s.id = ?6", "s.id", 1, 0, asID(id))
+// setting looks up {setting} of the path, which is of a kind.
+func (r *request) setting(kind string) (setting, error) {
+	all, err := r.settings(`["`+kind+`"]`, "s.id = ?6", "s.id", 1, 0, asID(r.PathValue("setting")))
 	if err == nil && len(all) == 0 {
 		err = notFound()
 	}
@@ -118,93 +132,15 @@ func (t *setting) insert(ctx context.Context, q querier) error {
 	return t.place(ctx, q)
 }
 
-// place notes the projects that the setting is of.
-func (t *setting) place(ctx context.Context, q querier) error {
-	if _, err := q.ExecContext(ctx, "DELETE FROM setting_project WHERE setting = ?", t.id); err != nil {
-		return err
+// bodyOf reads the body of a setting, which is of the kind that has such bodies.
+func bodyOf[T any](t setting) (body T, err error) {
+	if err = json.Unmarshal(t.body, &body); err != nil {
+		err = fmt.Errorf("stored setting %d: %w", t.id, err)
 	}
-	for _, id := range t.projects {
-		if _, err := q.ExecContext(ctx, "INSERT INTO setting_project(setting, project) VALUES (?, ?) ON CONFLICT DO NOTHING", t.id, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return body, err
 }
 
-// settingBody is what a kind keeps of a setting.
-type settingBody interface {
-	// settle checks the body that a request has changed, and says what of it is
-	// the setting's own.
-	settle(r *request, t *setting) error
-}
-
-// addSetting stores what the request says.
-func (r *request) addSetting(kind string, body settingBody, show func(setting) (map[string]any, error)) (any, error) {
-	if err := r.decode(body); err != nil {
-		return nil, err
-	}
-	now := seconds(r.sb.now())
-	t := setting{kind: kind, org: r.org.id, author: r.user.ID, created: now, updated: now}
-	if r.project.id != 0 {
-		t.projects = []int64{r.project.id}
-	}
-	if err := t.encode(r, body); err != nil {
-		return nil, err
-	}
-	err := r.sb.write(r.Context(), func(tx *sql.Tx) error {
-		if err := t.insert(r.Context(), tx); err != nil {
-			return err
-		}
-		return touchSeed(r.Context(), tx)
-	})
-	if err != nil {
-		return nil, err
-	}
-	r.status = http.StatusCreated
-	return show(t)
-}
-
-// changeSetting changes what the request says of it, member by member, and
-// leaves the rest.
-func (r *request) changeSetting(kind, id string, body settingBody, show func(setting) (map[string]any, error)) (any, error) {
-	t, err := r.setting(r.sb.read(), kind, id)
-	if err != nil {
-		return nil, err
-	}
-	members := map[string]json.RawMessage{}
-	if err := json.Unmarshal(t.body, &members); err != nil {
-		return nil, fmt.Errorf("stored setting %d: %w", t.id, err)
-	}
-	if kind == metricKind {
-		delete(members, "projects") // their slugs, which older files have
-	}
-	if err := r.decode(&members); err != nil {
-		return nil, err
-	}
-	raw, err := json.Marshal(members)
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(raw, body); err != nil {
-		return nil, badRequest("JSON parse error - %v", err)
-	}
-	if err := t.encode(r, body); err != nil {
-		return nil, err
-	}
-	t.updated = seconds(r.sb.now())
-	err = r.sb.write(r.Context(), func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(r.Context(), "UPDATE setting SET name = ?, body = ?, updated = ? WHERE id = ?", t.name, string(t.body), t.updated, t.id)
-		if err != nil {
-			return err
-		}
-		return errors.Join(t.place(r.Context(), tx), touchSeed(r.Context(), tx))
-	})
-	if err != nil {
-		return nil, err
-	}
-	return show(t)
-}
-
+// encode takes over what a request says.
 func (t *setting) encode(r *request, body settingBody) (err error) {
 	if err := body.settle(r, t); err != nil {
 		return err
@@ -218,19 +154,17 @@ func (t *setting) encode(r *request, body settingBody) (err error) {
 	return nil
 }
 
-// deleteSetting deletes it and answers with the status.
-func (r *request) deleteSetting(kind, id string, status int) (any, error) {
-	t, err := r.setting(r.sb.read(), kind, id)
-	if err != nil {
-		return nil, err
+// place notes the projects that the setting is of.
+func (t *setting) place(ctx context.Context, q querier) error {
+	if _, err := q.ExecContext(ctx, "DELETE FROM setting_project WHERE setting = ?", t.id); err != nil {
+		return err
 	}
-	r.status = status
-	return nil, r.sb.write(r.Context(), func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(r.Context(), "DELETE FROM setting WHERE id = ?", t.id); err != nil {
+	for _, id := range t.projects {
+		if _, err := q.ExecContext(ctx, "INSERT INTO setting_project(setting, project) VALUES (?, ?) ON CONFLICT DO NOTHING", t.id, id); err != nil {
 			return err
 		}
-		return touchSeed(r.Context(), tx)
-	})
+	}
+	return nil
 }
 
 // touchSeed notes that a person has added to the seed, or changed it.
@@ -307,6 +241,18 @@ func (r *request) authorJSON(t setting) (any, error) {
 	return userJSON(u), err
 }
 
+// ruleOf reads a rule, of which projects it is, and who made it.
+func ruleOf[T any](r *request, t setting) (rule T, slugs []string, author any, err error) {
+	if rule, err = bodyOf[T](t); err != nil {
+		return rule, nil, nil, err
+	}
+	if slugs, err = r.slugs(t); err != nil {
+		return rule, nil, nil, err
+	}
+	author, err = r.authorJSON(t)
+	return rule, slugs, author, err
+}
+
 // slugs are those of the setting's projects that the user sees.
 func (r *request) slugs(t setting) ([]string, error) {
 	all, err := r.sb.projectsOf(r.Context(), r.org)
@@ -320,21 +266,6 @@ func (r *request) slugs(t setting) ([]string, error) {
 		}
 	}
 	return out, nil
-}
-
-// showEach renders one setting after the other.
-func showEach(show func(setting) (map[string]any, error)) func([]setting) ([]map[string]any, error) {
-	return func(all []setting) ([]map[string]any, error) {
-		out := []map[string]any{}
-		for _, t := range all {
-			one, err := show(t)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, one)
-		}
-		return out, nil
-	}
 }
 
 // keepObject checks a member that the sandbox keeps as it comes.

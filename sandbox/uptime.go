@@ -42,30 +42,15 @@ type uptime struct {
 	Downtime    int        `json:"downtimeThreshold"`
 }
 
-func newUptime() *uptime {
-	return &uptime{Timeout: 5000, Method: "GET", Status: active, Capture: true, Recovery: 1, Downtime: 3}
-}
-
 func (s *Sandbox) uptimeRoutes(reg func(pattern, scope string, h handler)) {
-	const all, one = "/projects/{org}/{project}/uptime/", "/projects/{org}/{project}/uptime/{uptime}/"
+	const all, read = "/projects/{org}/{project}/uptime/", "project:read|alerts:read"
 	reg("GET /organizations/{org}/uptime/", "org:read|alerts:read", listUptime)
-	reg("POST "+all, writeUptime, func(r *request) (any, error) {
-		return r.addSetting(uptimeKind, newUptime(), r.uptimeJSON)
-	})
-	reg("GET "+one, "project:read|alerts:read", func(r *request) (any, error) {
-		t, err := r.setting(r.sb.read(), uptimeKind, r.PathValue("uptime"))
-		if err != nil {
-			return nil, err
-		}
-		return r.uptimeJSON(t)
-	})
-	reg("PUT "+one, writeUptime, func(r *request) (any, error) {
-		return r.changeSetting(uptimeKind, r.PathValue("uptime"), &uptime{}, r.uptimeJSON)
-	})
-	reg("DELETE "+one, writeUptime, func(r *request) (any, error) {
-		return r.deleteSetting(uptimeKind, r.PathValue("uptime"), http.StatusAccepted)
-	})
-	reg("GET "+one+"checks/", "project:read|alerts:read", listUptimeChecks)
+	settingKind[uptime, *uptime]{
+		name: uptimeKind, path: all, read: read, write: writeUptime, show: (*request).uptimeJSON,
+		fresh: uptime{Timeout: 5000, Method: "GET", Status: active, Capture: true, Recovery: 1, Downtime: 3},
+		made:  http.StatusCreated, gone: http.StatusAccepted,
+	}.routes(reg)
+	reg("GET "+all+"{setting}/checks/", read, listUptimeChecks)
 }
 
 func (u *uptime) settle(r *request, t *setting) (err error) {
@@ -143,7 +128,7 @@ func listUptime(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := r.settings(r.sb.read(), `["`+uptimeKind+`"]`, `(?6 = 'null' OR s.body ->> '$.environment' IN (SELECT value FROM json_each(?6)))
+	all, err := r.settings(`["`+uptimeKind+`"]`, `(?6 = 'null' OR s.body ->> '$.environment' IN (SELECT value FROM json_each(?6)))
 		AND (?7 = 'null' OR coalesce(s.body ->> '$.owner', '') IN (SELECT value FROM json_each(?7)))`, "s.name COLLATE NOCASE, s.id",
 		maxSettings, 0, string(envs), owners)
 	if err != nil {
@@ -155,7 +140,7 @@ func listUptime(r *request) (any, error) {
 		return err == nil && !strings.Contains(strings.ToLower(t.name), wanted) && !strings.Contains(strings.ToLower(u.URL), wanted)
 	})
 	found = found[min(offset, len(found)):]
-	return showEach(r.uptimeJSON)(cut(r, found[:min(limit+1, len(found))], limit, offset))
+	return showSetting((*request).uptimeJSON).each(r, cut(r, found[:min(limit+1, len(found))], limit, offset))
 }
 
 // owners reads ?owner=, repeated: an actor, unassigned, or myteams. It is JSON,
@@ -197,14 +182,12 @@ func (u *uptime) hideSecrets() {
 }
 
 // uptime is what the user may know of one.
-func (r *request) uptime(t setting) (u uptime, err error) {
-	if err := json.Unmarshal(t.body, &u); err != nil {
-		return u, fmt.Errorf("stored setting %d: %w", t.id, err)
-	}
+func (r *request) uptime(t setting) (uptime, error) {
+	u, err := bodyOf[uptime](t)
 	if !r.scopes.has(writeUptime) || !roleAllows(r.org.role, writeUptime) {
 		u.hideSecrets()
 	}
-	return u, nil
+	return u, err
 }
 
 // uptimeJSON shows one that has never failed, since it has never run.
@@ -236,7 +219,7 @@ func (r *request) uptimeJSON(t setting) (map[string]any, error) {
 
 // listUptimeChecks has nothing to list: no check is ever run.
 func listUptimeChecks(r *request) (any, error) {
-	if _, err := r.setting(r.sb.read(), uptimeKind, r.PathValue("uptime")); err != nil {
+	if _, err := r.setting(uptimeKind); err != nil {
 		return nil, err
 	}
 	if _, _, err := r.timeRange(searchPeriod); err != nil {
