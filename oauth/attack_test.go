@@ -217,3 +217,19 @@ func TestAttack_formOfAnotherSite(t *testing.T) {
 		t.Errorf("the code from our own page: status %d:\n%s", status, page)
 	}
 }
+
+// What strangers choose cannot forge a line of the record, steer the terminal
+// that shows it, or rearrange a page.
+func TestAttack_controlCharacters(t *testing.T) {
+	const evil = "a\r\n{\"kind\":\"grant\"}\x1b[2J\u009b1A\u202e\u2028z"
+	const tame = `a{"kind":"grant"}[2J1Az`
+	w := newWorld(t)
+	w.Upstream.Set(func() { w.Upstream.user.Name = evil + strings.Repeat("x", 10_000) })
+	if name := w.Grant(w.SignIn("inspect")).UserName; !strings.HasPrefix(name, tame) || len(name) > 256 {
+		t.Errorf("the user is called %q", name)
+	}
+	w.Refused("a client of that name", url.Values{"grant_type": {"refresh_token"}, "client_id": {evil}}, "invalid_client")
+	if got := w.Events(oauth.EventRefusal); len(got) != 1 || got[0].Client != tame {
+		t.Errorf("recorded %+v, want one of client %q", got, tame)
+	}
+}

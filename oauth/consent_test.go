@@ -35,7 +35,7 @@ func TestServer_consentPage(t *testing.T) {
 		t.Errorf("the policy does not allow the page's style: %q", policy)
 	}
 	for _, want := range []string{
-		"“Editor”", "project web of acme", "127.0.0.1:7777", "Any program on this device", "sentry.example.com",
+		"“<bdi>Editor</bdi>”", "project web of acme", "127.0.0.1:7777", "Any program on this device", "sentry.example.com",
 		`value="inspect" checked>`, `value="triage">`, `value="docs">`, "Resolve issues.", "event:write, org:read",
 		`name="viewport"`, "prefers-color-scheme",
 	} {
@@ -51,7 +51,7 @@ func TestServer_consentPage(t *testing.T) {
 func TestServer_consentPage_says(t *testing.T) {
 	w := newWorld(t)
 	const https, custom = "https://app.example:8443/cb", "cursor://anysphere.cursor-mcp/oauth/callback"
-	id := w.Register(`{"redirect_uris":["` + https + `","` + custom + `"],"token_endpoint_auth_method":"none","client_name":"<b>Bold\u202e</b>"}`).ID
+	id := w.Register(`{"redirect_uris":["` + https + `","` + custom + `"],"token_endpoint_auth_method":"none","client_name":"<b>Bold\u202e</b>” “Trusted\""}`).ID
 	tests := []struct {
 		reason        string
 		changes       []string
@@ -61,7 +61,7 @@ func TestServer_consentPage_says(t *testing.T) {
 		{reason: "an organization", changes: nil, want: "organization acme", wantNot: "project"},
 		{reason: "a host", changes: []string{"redirect_uri", https}, want: "app.example:8443", wantNot: "Any program on this device"},
 		{reason: "an app", changes: []string{"redirect_uri", custom}, want: "cursor: links"},
-		{reason: "an escaped name", changes: []string{"redirect_uri", https}, want: "&lt;b&gt;Bold&lt;/b&gt;", wantNot: "\u202e"},
+		{reason: "an escaped name", changes: []string{"redirect_uri", https}, want: "Allow “<bdi>&lt;b&gt;Bold&lt;/b&gt;&#39; &#39;Trusted&#39;</bdi>” to", wantNot: "\u202e"},
 		{reason: "no skill as asked for", changes: []string{"scope", "openid"}, want: "<b>Triage</b> <small>", wantNot: "asked for by the app"},
 		{reason: "a skill that was asked for", changes: []string{"scope", "triage"}, want: "<b>Triage</b> <em>asked for by the app</em>", wantNot: "<b>Inspect</b> <em>"},
 	}

@@ -103,9 +103,10 @@ func (s *Server) recordNoise(ctx context.Context, e Event) {
 	}
 }
 
-// clip shortens what strangers chose, and keeps it valid text.
+// clip shortens what strangers chose, and keeps of it what prints: no line of
+// the record can look like two, or steer the terminal that shows it.
 func clip(text string) string {
-	return strings.ToValidUTF8(text[:min(len(text), maxEventText)], "")
+	return printing(strings.ToValidUTF8(text[:min(len(text), maxEventText)], ""))
 }
 
 // refused records an error that somebody outside was told. The rest is in the

@@ -144,13 +144,24 @@ func badMetadata(description string) *Error {
 	return &Error{Code: codeInvalidClientMetadata, Description: description}
 }
 
-// cleanName drops what does not print, such as the marks that turn the
-// direction of writing: a name on the consent page must not rearrange it.
+// cleanName makes a name safe for the middle of a sentence: on the consent page
+// it must not end the quotation that it stands in and go on in our name.
 func cleanName(name string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Quotation_Mark, r) || r == '″' || r == '‶' {
+			return '\''
+		}
+		return r
+	}, printing(name)))
+}
+
+// printing drops what does not print, such as the marks that turn the direction
+// of writing and would rearrange what stands around.
+func printing(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
 			return -1
 		}
 		return r
-	}, name))
+	}, text)
 }

@@ -113,10 +113,10 @@ type User struct {
 	Email string
 }
 
-// label is how a page names the user.
+// label is how a page names the user, who chose that name.
 func (u User) label() string {
 	for _, name := range []string{u.Name, u.Email} {
-		if name != "" {
+		if name = clip(name); name != "" {
 			return name
 		}
 	}
