@@ -90,6 +90,7 @@ func TestAttachments_Access(t *testing.T) {
 func TestAttachments_Bounds(t *testing.T) {
 	r := start(t, Options{Empty: true}).as(jon, reading...)
 	r.sb.attached, r.sb.bulk = 10, 1
+	clear(r.sb.arrived.room)
 	r.sendAs(runA, "event", `{"message":"no total"}`)
 	for _, data := range []string{"aaaa", "bbbb", "cccccc"} {
 		r.attach(`,"filename":"`+data[:1]+`"`, data)

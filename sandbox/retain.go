@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -32,15 +33,22 @@ var itemKinds = []string{"error", "feedback", "log", "metric", "occurrence", "pr
 // deleted. What one pass did not get to is owed and done by those after it.
 type arrivals struct {
 	mu   sync.Mutex
-	owed map[int64]int64 // by project
-	size map[int64]int64 // bytes, by project
-	last time.Time       // when all projects were looked at
+	owed map[int64]int64    // by project
+	size map[int64]int64    // bytes, by project
+	room map[int64]headroom // likewise
+	last time.Time          // when all projects were looked at
 }
+
+// headroom is what may come to a project before any kind of items can be too much.
+// To count them takes as long as there are items, so it is not done while there
+// is room.
+type headroom struct{ items, bytes int64 }
 
 // pass says what to look at now.
 type pass struct {
 	one, all bool // the project, or all of them
-	sizes    bool // count bytes, too
+	items    bool // count items, too
+	sizes    bool // and bytes
 }
 
 func (a *arrivals) add(project, items, bytes, bulk int64, now time.Time) (p pass) {
@@ -51,20 +59,47 @@ func (a *arrivals) add(project, items, bytes, bulk int64, now time.Time) (p pass
 	}
 	a.owed[project] += items
 	a.size[project] += bytes
+	left := a.room[project]
+	left.items, left.bytes = left.items-items, left.bytes-bytes
+	a.note(project, left)
 	if now.Sub(a.last) >= retainEvery {
 		a.last = now
 		clear(a.size)
-		return pass{all: true, sizes: true}
+		return pass{all: true, items: true, sizes: true}
 	}
 	if a.owed[project] >= retainAfter {
 		a.owed[project] -= retainAfter
-		p.one = true
+		p.one, p.items = true, left.items < 0
 	}
 	if a.size[project] >= bulk {
 		a.size[project] = 0
-		p.one, p.sizes = true, true
+		p.sizes = left.bytes < 0
+		p.one = p.one || p.sizes
 	}
 	return p
+}
+
+// note is for who holds mu.
+func (a *arrivals) note(project int64, left headroom) {
+	if a.room == nil {
+		a.room = map[int64]headroom{}
+	}
+	a.room[project] = left
+}
+
+// counted notes what a pass found. What arrives meanwhile waits to be stored, and
+// is added later.
+func (a *arrivals) counted(project int64, p pass, found headroom) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	left := a.room[project]
+	if p.items {
+		left.items = found.items
+	}
+	if p.sizes {
+		left.bytes = found.bytes
+	}
+	a.note(project, left)
 }
 
 // arrive notes that a batch was stored and has old items deleted when that is
@@ -79,7 +114,7 @@ func (s *Sandbox) arrive(ctx context.Context, b *batch) {
 		if p.all {
 			return s.retainAll(ctx, tx)
 		}
-		return s.retain(ctx, tx, []int64{b.project.id}, p.sizes)
+		return s.retain(ctx, tx, []int64{b.project.id}, p)
 	})
 	if err != nil {
 		s.log.Error("sandbox retention", slog.Any("error", err))
@@ -91,13 +126,13 @@ func (s *Sandbox) retainAll(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	return s.retain(ctx, tx, projects, true)
+	return s.retain(ctx, tx, projects, pass{items: true, sizes: true})
 }
 
-// retain deletes what is too old, too many or, if asked to count that, too large,
+// retain deletes what is too old and, if asked to count that, too many or too large,
 // and issues with their last event. A seed that nobody has added to is left for
 // renewSeed.
-func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx, projects []int64, sizes bool) error {
+func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx, projects []int64, p pass) error {
 	seeded, err := seedState(ctx, tx)
 	if err != nil || seeded.untouched {
 		return err
@@ -110,28 +145,22 @@ func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx, projects []int64, size
 			return err
 		}
 		deleted = deleted || n > 0
-		if sizes {
-			issues, n, err := s.retainSizes(ctx, tx, project)
-			if err != nil {
+		left := headroom{math.MaxInt64, math.MaxInt64}
+		var issues, more []int64
+		if p.sizes {
+			if issues, err = s.retainSizes(ctx, tx, project, &left); err != nil {
 				return fmt.Errorf("delete what is too large: %w", err)
 			}
-			deleted = deleted || n > 0
-			for _, id := range issues {
-				ended[id] = true
-			}
 		}
-		for _, kind := range itemKinds {
-			issues, err := collect(ctx, tx, scanID, `DELETE FROM item WHERE id IN (
-					SELECT id FROM (SELECT id FROM item WHERE kind = ?1 AND project = ?2 AND ts < ?3 LIMIT ?4) UNION
-					SELECT id FROM (SELECT id FROM item WHERE kind = ?1 AND project = ?2 ORDER BY ts DESC LIMIT ?4 OFFSET ?5))
-				RETURNING coalesce(issue, 0)`, kind, project, seconds(s.now().Add(-keepFor)), retainBatch, s.keep)
-			if err != nil {
+		if p.items {
+			if more, err = s.retainItems(ctx, tx, project, &left); err != nil {
 				return fmt.Errorf("delete old items: %w", err)
 			}
-			for _, id := range issues {
-				ended[id] = true
-			}
 		}
+		for _, id := range append(issues, more...) {
+			ended[id] = true
+		}
+		s.arrived.counted(project, p, left)
 	}
 	if len(ended) == 0 && !deleted {
 		return nil
@@ -146,30 +175,68 @@ func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx, projects []int64, size
 	return err
 }
 
-// retainSizes deletes the oldest of what takes up more than the project may have,
-// and returns the issues of the items among it.
-func (s *Sandbox) retainSizes(ctx context.Context, tx *sql.Tx, project int64) (issues []int64, deleted int64, err error) {
-	const beyond = " IN (SELECT id FROM (SELECT id, sum(%s) OVER (ORDER BY ts DESC, id DESC) AS total FROM %s WHERE project = ?1 %s) WHERE total > ?2)"
-	for table, limit := range map[string]int64{"attachment": s.attached, "segment": s.recorded} {
-		res, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE id"+fmt.Sprintf(beyond, "size", table, ""), project, limit)
-		if err != nil {
-			return nil, 0, err
-		}
-		n, err := res.RowsAffected()
-		if err != nil {
-			return nil, 0, err
-		}
-		deleted += n
-	}
+// retainItems deletes the oldest of the items that are too old or too many, and
+// returns their issues.
+func (s *Sandbox) retainItems(ctx context.Context, tx *sql.Tx, project int64, left *headroom) (issues []int64, err error) {
 	for _, kind := range itemKinds {
-		of, err := collect(ctx, tx, scanID, "DELETE FROM item WHERE id"+fmt.Sprintf(beyond, "octet_length(attrs) + coalesce(octet_length(body), 0)", "item", "AND kind = ?3")+
-			" RETURNING coalesce(issue, 0)", project, s.keepSize, kind)
+		var count int64
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM item WHERE kind = ? AND project = ?", kind, project).Scan(&count); err != nil {
+			return nil, err
+		}
+		of, err := collect(ctx, tx, scanID, `DELETE FROM item WHERE id IN (
+				SELECT id FROM (SELECT id FROM item WHERE kind = ?1 AND project = ?2 AND ts < ?3 LIMIT ?4) UNION
+				SELECT id FROM (SELECT id FROM item WHERE kind = ?1 AND project = ?2 ORDER BY ts LIMIT ?5))
+			RETURNING coalesce(issue, 0)`, kind, project, seconds(s.now().Add(-keepFor)), retainBatch, min(max(count-int64(s.keep), 0), retainBatch))
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		issues = append(issues, of...)
+		left.items = min(left.items, int64(s.keep)-count+int64(len(of)))
 	}
-	return issues, deleted, nil
+	return issues, nil
+}
+
+// bulky are rows of a project that may take up so much, and no more.
+type bulky struct {
+	table, kind string // kind of items alone
+	size        string // of a row
+	where       string // ?1 is the project, ?2 the kind
+	issue       string
+	most        int64
+}
+
+func (s *Sandbox) bulky() []bulky {
+	all := []bulky{
+		{table: "attachment", size: "size", where: "project = ?1 AND ?2 = ''", issue: "0", most: s.attached},
+		{table: "segment", size: "size", where: "project = ?1 AND ?2 = ''", issue: "0", most: s.recorded},
+	}
+	for _, kind := range itemKinds {
+		all = append(all, bulky{"item", kind, "octet_length(attrs) + coalesce(octet_length(body), 0)", "project = ?1 AND kind = ?2", "coalesce(issue, 0)", s.keepSize})
+	}
+	return all
+}
+
+// retainSizes deletes the oldest of what takes up more than the project may have,
+// and returns the issues of it, 0 for what has none.
+func (s *Sandbox) retainSizes(ctx context.Context, tx *sql.Tx, project int64, left *headroom) (issues []int64, err error) {
+	for _, of := range s.bulky() {
+		var size int64
+		err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT coalesce(sum(%s), 0) FROM %s WHERE %s", of.size, of.table, of.where), project, of.kind).Scan(&size)
+		if err != nil {
+			return nil, err
+		}
+		if left.bytes = min(left.bytes, max(of.most-size, 0)); size <= of.most {
+			continue
+		}
+		gone, err := collect(ctx, tx, scanID, fmt.Sprintf(`DELETE FROM %[1]s WHERE id IN (SELECT id FROM
+			(SELECT id, sum(%[2]s) OVER (ORDER BY ts DESC, id DESC) AS total FROM %[1]s WHERE %[3]s) WHERE total > ?3) RETURNING %[4]s`,
+			of.table, of.size, of.where, of.issue), project, of.kind, of.most)
+		if err != nil {
+			return nil, err
+		}
+		issues = append(issues, gone...)
+	}
+	return issues, nil
 }
 
 func scanID(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) }

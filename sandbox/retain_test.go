@@ -63,6 +63,7 @@ func TestRetain_Count(t *testing.T) {
 func TestRetain_Bytes(t *testing.T) {
 	r := start(t, Options{Empty: true}).as(mara, reading...)
 	r.sb.keepSize, r.sb.bulk = 25_000, 1
+	clear(r.sb.arrived.room)
 	for i := range 4 {
 		r.ingest("event", fmt.Sprintf(`{"message":"fault %c","extra":{"a":%q}}`, 'a'+i, strings.Repeat("x", 9000)))
 		r.clock.pass(time.Minute)
@@ -82,6 +83,7 @@ func TestRetain_BulkOnly(t *testing.T) {
 	r.sb.attached, r.sb.bulk = 10, 50
 	r.sendAs(runA, "event", `{"message":"x"}`)
 	r.sb.arrived.size[51001] = 0
+	clear(r.sb.arrived.room)
 	for i, want := range []int{1, 2, 3, 4, 1} {
 		if r.attach(fmt.Sprintf(`,"filename":"%d"`, i), "0123456789"); r.rows("attachment") != want {
 			t.Errorf("%d attachments after %d, want %d", r.rows("attachment"), i+1, want)
@@ -94,6 +96,7 @@ func TestRetain_BulkOnly(t *testing.T) {
 func TestRetain_Burst(t *testing.T) {
 	r := start(t, Options{Empty: true})
 	r.sb.keep = 3
+	clear(r.sb.arrived.room)
 	const n = 2*retainBatch + 100
 	r.ingest("log", logsOf(n))
 	for _, want := range []int{n - retainBatch, n + 1 - 2*retainBatch, 3, 3} {
