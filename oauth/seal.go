@@ -28,29 +28,45 @@ func (s *sealer) seal(place string, v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	key := s.ring.now().first()
-	header := append([]byte{sealVersion}, key.id[:]...)
-	return key.aead.Seal(header, nil, plain, bound(header, place)), nil
+	return s.ring.Seal(place, plain)
 }
 
 // open decrypts into v what seal made for the same place.
 func (s *sealer) open(place string, sealed []byte, v any) error {
-	id, ok := sealedWith(sealed)
-	if !ok {
-		return errSealed
-	}
-	key, ok := s.ring.now().byID(id)
-	if !ok {
-		return errSealed
-	}
-	plain, err := key.aead.Open(nil, nil, sealed[headerSize:], bound(sealed[:headerSize], place))
+	plain, err := s.ring.Open(place, sealed)
 	if err != nil {
-		return errSealed
+		return err
 	}
 	if err := json.Unmarshal(plain, v); err != nil {
 		return fmt.Errorf("open sealed value: %w", err)
 	}
 	return nil
+}
+
+// Seal encrypts plain for a place, which is authenticated: it opens nowhere
+// else. What others than this package seal is not sealed anew when keys are
+// rotated, and does not open once the old key is gone.
+func (r *Keyring) Seal(place string, plain []byte) ([]byte, error) {
+	key := r.now().first()
+	header := append([]byte{sealVersion}, key.id[:]...)
+	return key.aead.Seal(header, nil, plain, bound(header, place)), nil
+}
+
+// Open decrypts what Seal made for the same place.
+func (r *Keyring) Open(place string, sealed []byte) ([]byte, error) {
+	id, ok := sealedWith(sealed)
+	if !ok {
+		return nil, errSealed
+	}
+	key, ok := r.now().byID(id)
+	if !ok {
+		return nil, errSealed
+	}
+	plain, err := key.aead.Open(nil, nil, sealed[headerSize:], bound(sealed[:headerSize], place))
+	if err != nil {
+		return nil, errSealed
+	}
+	return plain, nil
 }
 
 // sealedWith returns the id of the key that a value is sealed with.

@@ -60,6 +60,12 @@ func (s *SQLStore) Close() error {
 	return errors.Join(errs...)
 }
 
+// Databases returns what the store writes to and what it reads from, for tables
+// that others keep beside its own. The store closes both.
+func (s *SQLStore) Databases() (write, read *sql.DB, postgres bool) {
+	return s.write, s.read, s.lock != nil
+}
+
 // compile checks that every table is as the statements want it, which the
 // migrations alone do not tell of a database that somebody has repaired.
 func (s *SQLStore) compile(ctx context.Context) error {
