@@ -26,12 +26,14 @@ var imports = map[string][]string{
 	"sandbox/payload": nil,
 	"sandbox/query":   nil,
 	"sandbox/seed":    nil,
+	"task":            {"constraint"},
+	"task/tasktest":   {"constraint", "task"},
 	"watch":           nil,
 	"tools":           {"constraint", "sentry", "watch"},
-	"transport":       {"constraint", "jsonrpc", "watch"},
+	"transport":       {"constraint", "jsonrpc", "task", "watch"},
 	"actors":          {"constraint", "jsonrpc", "transport"},
 	"router":          {"constraint", "jsonrpc"},
-	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "oauth/cimd", "sandbox", "tools", "transport", "actors", "router"},
+	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router"},
 }
 
 // testImports is what tests may import beyond that: the sandbox is the Sentry
@@ -39,6 +41,7 @@ var imports = map[string][]string{
 var testImports = map[string][]string{
 	"oauth":  {"oauth/oauthtest", "constraint", "router"}, // the ledger has requirements of both
 	"sentry": {"sandbox"},
+	"task":   {"task/tasktest", "oauth"}, // which opens the database that both are in
 	"tools":  {"sandbox"},
 }
 
