@@ -140,7 +140,9 @@ func (a *activation) built(c actor.Context, m *built) {
 	}
 	a.node.counts.activations.Add(1)
 	a.node.cfg.Logger.Debug("context activated", "constraint", a.key.Identity())
-	a.lease = newLease(a.key, transport.New(m.server, transport.Config{MaxSessions: a.node.cfg.MaxSessions, Logger: a.node.cfg.Logger}), a.node.cfg)
+	cfg := a.node.cfg.Transport
+	cfg.Key = a.key
+	a.lease = newLease(a.key, transport.New(m.server, cfg), a.node.cfg)
 	a.entry.lease.Store(a.lease)
 	a.reply(answer{lease: a.lease})
 }
@@ -159,6 +161,7 @@ func (a *activation) checkIdle(c actor.Context, m *checkIdle) {
 	a.node.counts.passivations.Add(1)
 	a.node.cfg.Logger.Debug("context passivated", "constraint", a.key.Identity())
 	a.lease.endStreams()
+	a.lease.transport.Close()
 	a.lease = nil
 	a.retire(c)
 }
@@ -181,6 +184,7 @@ func (a *activation) stopping() {
 	if a.lease != nil {
 		a.lease.fence()
 		a.lease.endStreams()
+		a.lease.transport.Close()
 	}
 }
 

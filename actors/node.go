@@ -13,6 +13,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"roundhouse/constraint"
+	"roundhouse/transport"
 )
 
 // Kind is the kind of our virtual actors; an identity is unique within it.
@@ -31,10 +32,13 @@ type Config struct {
 	MaxContexts int           // contexts in memory; 100 000. One more is refused
 	MaxInFlight int           // requests and open streams in one context; 256. One more is refused
 	MaxStreams  int           // of these, open streams; 64. One more is refused
-	MaxSessions int           // legacy sessions in one context; 64. One more ends the least recently used
 	MaxBuilding int           // activations that ask Sentry at the same time; 64. One more waits
 	MaxOpening  int           // contexts that one user may be opening at the same time; 8. One more waits
 	Logger      *slog.Logger  // nil: nothing is logged
+
+	// Transport bounds what MCP over HTTP keeps for each context. Key and
+	// Logger are set here; Secret and Users, if none are given, are the node's own.
+	Transport transport.Config
 }
 
 func (cfg Config) withDefaults() Config {
@@ -58,6 +62,13 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Transport.Secret == nil {
+		cfg.Transport.Secret = transport.NewSecret()
+	}
+	if cfg.Transport.Users == nil {
+		cfg.Transport.Users = transport.NewUsers(0)
+	}
+	cfg.Transport.Logger = cfg.Logger
 	return cfg
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/mark3labs/mcp-go/server"
+
+	"roundhouse/transport"
 )
 
 // legacy is a request of the era with sessions.
@@ -27,7 +29,7 @@ const (
 )
 
 func TestSessions(t *testing.T) {
-	n := start(t, Config{MaxSessions: 3})
+	n := start(t, Config{Transport: transport.Config{MaxSessions: 3}})
 	defer shutdown(t, n)
 	send := func(at string, r *http.Request) *httptest.ResponseRecorder {
 		t.Helper()

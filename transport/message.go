@@ -67,7 +67,7 @@ func Read(r *http.Request) (*http.Request, *Message, error) {
 		return r, m, nil
 	}
 	m := &Message{}
-	if r.Method == http.MethodPost && r.Body != nil {
+	if r.Method == http.MethodPost {
 		body, err := readBody(r)
 		if err != nil {
 			return r, nil, err
@@ -100,6 +100,9 @@ var errTooLarge = errors.New("the body is too large")
 func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, errTooLarge
+	}
+	if r.Body == nil {
+		return nil, nil
 	}
 	var body bytes.Buffer
 	if r.ContentLength > 0 {

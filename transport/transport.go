@@ -1,7 +1,8 @@
 package transport
 
 import (
-	"encoding/json"
+	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -9,6 +10,9 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"roundhouse/constraint"
+	"roundhouse/jsonrpc"
 )
 
 // Versions are the revisions of MCP that every context speaks, newest first;
@@ -22,18 +26,42 @@ var Versions = []string{
 
 // Config bounds one context. Zero values mean the defaults that the fields tell.
 type Config struct {
-	MaxSessions int          // legacy sessions; 64. One more ends the least recently used
-	Logger      *slog.Logger // nil: nothing is logged
+	Key    constraint.Key // of the context; session ids are good for it alone
+	Secret []byte         // authenticates session ids, the same on every node; random
+	Users  *Users         // the node's; nil: the context's own
 
-	KeepAlive time.Duration // between comments on a quiet stream; 25 seconds
+	MaxSessions int           // legacy sessions; 64. One more ends the least recently used
+	SessionIdle time.Duration // a session ends after so long without a request or stream; 30 minutes
+	KeepAlive   time.Duration // between comments on a quiet stream; 25 seconds
+	Logger      *slog.Logger  // nil: nothing is logged
+
+	// Requires returns what a client must have declared to call a tool; empty:
+	// nothing. Nil: no tool requires anything.
+	Requires func(tool string) Capabilities
+}
+
+// NewSecret makes one that no other process knows.
+func NewSecret() []byte {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	return secret
 }
 
 func (cfg Config) withDefaults() Config {
 	if cfg.MaxSessions <= 0 {
 		cfg.MaxSessions = 64
 	}
+	if cfg.SessionIdle <= 0 {
+		cfg.SessionIdle = 30 * time.Minute
+	}
 	if cfg.KeepAlive <= 0 {
 		cfg.KeepAlive = keepAlive
+	}
+	if cfg.Secret == nil {
+		cfg.Secret = NewSecret()
+	}
+	if cfg.Users == nil {
+		cfg.Users = NewUsers(0)
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -45,20 +73,21 @@ func (cfg Config) withDefaults() Config {
 type Transport struct {
 	mcp      *server.MCPServer
 	http     *server.StreamableHTTPServer
-	sessions *sessions
+	requires func(tool string) Capabilities
+	sessions sessions
 	sources  sources
 
 	keepAlive time.Duration
 	changing  atomic.Pointer[filter] // nil until it is asked for
 }
 
-// New makes the transport of s.
+// New makes the transport of s. It is closed when the context ends.
 func New(s *server.MCPServer, cfg Config) *Transport {
 	cfg = cfg.withDefaults()
-	t := &Transport{mcp: s, keepAlive: cfg.KeepAlive}
-	t.sessions = newSessions(cfg.MaxSessions, t.drop)
+	t := &Transport{mcp: s, requires: cfg.Requires, keepAlive: cfg.KeepAlive}
+	t.sessions = sessions{key: cfg.Key, secret: cfg.Secret, limit: cfg.MaxSessions, idle: cfg.SessionIdle, users: cfg.Users, drop: t.drop}
 	t.http = server.NewStreamableHTTPServer(s,
-		server.WithSessionIdManager(t.sessions),
+		server.WithSessionIdManagerResolver(t),
 		server.WithStreamableHTTPProtocolVersions(Versions...),
 		// The router has checked Host and Origin. mcp-go's own check refuses a
 		// public Host on a loopback socket, which is what a reverse proxy on
@@ -73,52 +102,106 @@ func New(s *server.MCPServer, cfg Config) *Transport {
 // Server is what the transport serves, for a transport of another sort (stdio).
 func (t *Transport) Server() *server.MCPServer { return t.mcp }
 
-// ServeHTTP lets a GET or DELETE pass only with a session of this activation.
-// mcp-go validates the session of a POST, but would open a stream on a GET with
-// somebody else's session id and let anybody's DELETE end it.
+// Sweep ends what has been idle for too long.
+func (t *Transport) Sweep(now time.Time) { t.sessions.sweep(now) }
+
+// Close ends all sessions. A request that comes later finds none.
+func (t *Transport) Close() { t.sessions.close() }
+
+// ServeHTTP checks in the order in which a client should hear of what is wrong,
+// and hands on what mcp-go may see.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	legacy := r.Header.Get("Mcp-Protocol-Version") < mcp.ProtocolVersion20260728
-	if legacy && (r.Method == http.MethodGet || r.Method == http.MethodDelete) {
-		id := r.Header.Get(server.HeaderKeySessionID)
-		if id == "" {
-			WriteError(w, http.StatusBadRequest, "Mcp-Session-Id is missing: send initialize first")
-			return
-		}
-		if _, err := t.sessions.Validate(id); err != nil {
-			WriteError(w, http.StatusNotFound, "unknown session: send initialize again")
-			return
-		}
-	}
-	if isListen(r) {
-		t.listen(w, r)
+	r, m, err := Read(r)
+	if err != nil {
+		refuseUnread(w, err)
 		return
 	}
-	t.exchange(w, r)
-}
-
-// drop makes mcp-go forget what it keeps of a session that has been ended.
-func (t *Transport) drop(id string) {
-	r, err := http.NewRequest(http.MethodDelete, "/", nil)
-	if err != nil {
-		return // never: the arguments are constant
+	switch {
+	case !admitMethod(w, r, m),
+		!admitHeaders(w, r, m),
+		!admitForm(w, m),
+		!admitVersion(w, m),
+		!t.admitCapabilities(w, m):
+	case m.ignored():
+		w.WriteHeader(http.StatusAccepted)
+	case m.Modern:
+		withoutLastEventID(r)
+		t.serve(w, r, m)
+	default:
+		m.capVersion(r)
+		t.serveSession(w, r, m)
 	}
-	r.Header.Set(server.HeaderKeySessionID, id)
-	t.http.ServeHTTP(discard{}, r)
 }
 
-// WriteError answers with a JSON-RPC error without id, the form of an answer to
-// something that was not a request.
+// serve lets mcp-go answer.
+func (t *Transport) serve(w http.ResponseWriter, r *http.Request, m *Message) (failed bool) {
+	a := &answer{ResponseWriter: w, m: m}
+	defer a.finish()
+	_, flushes := w.(http.Flusher)
+	switch {
+	case isListen(r):
+		t.listen(a, r)
+	case !flushes, !accepts(r, "text/event-stream"):
+		t.exchange(unflushed{a}, r)
+	default:
+		t.exchange(a, r)
+	}
+	return a.failed
+}
+
+// unflushed lets mcp-go see that the answer cannot be a stream.
+type unflushed struct{ http.ResponseWriter }
+
+// serveSession answers in a legacy session. mcp-go validates the session of a
+// POST, but would open a stream on a GET with somebody else's session id and let
+// anybody's DELETE end it; here all methods are alike.
+func (t *Transport) serveSession(w http.ResponseWriter, r *http.Request, m *Message) {
+	s := t.session(w, r, m)
+	if s == nil {
+		return
+	}
+	defer s.release()
+	if r.Method == http.MethodDelete {
+		s.end()
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	ctx := context.WithValue(r.Context(), sessionInContext{}, s)
+	if r.Method == http.MethodGet { // a call may finish; a stream ends with its session
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(s.ended, cancel)()
+	}
+	if failed := t.serve(w, r.WithContext(ctx), m); failed && m.Method == methodInitialize {
+		s.end()
+	}
+}
+
+// session finds the session that a request is in, or makes one, or answers why
+// there is none.
+func (t *Transport) session(w http.ResponseWriter, r *http.Request, m *Message) *session {
+	if m.Method == methodInitialize {
+		s, err := t.sessions.begin()
+		if err != nil {
+			w.Header().Set("Retry-After", "10")
+			jsonrpc.Error{Status: http.StatusServiceUnavailable, ID: m.answerable(), Message: err.Error() + ": end one of them, or try again later"}.Write(w)
+		}
+		return s
+	}
+	id := r.Header.Get(server.HeaderKeySessionID)
+	if id == "" {
+		refuse(w, m, jsonrpc.InvalidRequest, "Mcp-Session-Id is missing: send initialize first", nil)
+		return nil
+	}
+	s := t.sessions.use(id)
+	if s == nil {
+		jsonrpc.Error{Status: http.StatusNotFound, ID: m.answerable(), Message: "unknown session: send initialize again"}.Write(w)
+	}
+	return s
+}
+
+// WriteError refuses a request that has not been read.
 func WriteError(w http.ResponseWriter, status int, message string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"jsonrpc": "2.0", "id": nil,
-		"error": map[string]any{"code": mcp.INVALID_REQUEST, "message": message},
-	})
+	jsonrpc.Refuse(w, status, message)
 }
-
-type discard struct{}
-
-func (discard) Header() http.Header         { return http.Header{} }
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
-func (discard) WriteHeader(int)             {}
