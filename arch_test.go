@@ -43,6 +43,8 @@ var testImports = map[string][]string{
 	"sentry": {"sandbox"},
 	"task":   {"task/tasktest", "oauth"}, // which opens the database that both are in
 	"tools":  {"sandbox"},
+
+	"transport": {"task/tasktest"},
 }
 
 // confined are the modules that only some packages may know.

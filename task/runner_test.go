@@ -14,12 +14,13 @@ import (
 
 	"roundhouse/constraint"
 	"roundhouse/task"
+	"roundhouse/task/tasktest"
 )
 
 // bench is a node, or several, on one store in a bubble of its own time.
 type bench struct {
 	*testing.T
-	store *memory
+	store *tasktest.Memory
 	key   constraint.Key
 
 	mu    sync.Mutex
@@ -33,7 +34,7 @@ func inBubble(t *testing.T, run func(b *bench)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run(&bench{T: t, store: newMemory(), key: key})
+		run(&bench{T: t, store: tasktest.NewMemory(), key: key})
 	})
 }
 
@@ -156,11 +157,11 @@ func TestRunner_keptFirst(t *testing.T) {
 			b.Error("when work began:", err)
 		}
 		down := errors.New("down")
-		b.store.fail(down)
+		b.store.Fail(down)
 		if _, err := r.Create(b.Context(), b.key, task.Content{Call: json.RawMessage(`{}`)}, b.waits("a", nil, true)); !errors.Is(err, down) {
 			b.Error("Create while the store is down:", err)
 		}
-		b.store.fail(nil)
+		b.store.Fail(nil)
 		b.wantBegun()
 	})
 }
@@ -278,7 +279,7 @@ func TestRunner_deadNode(t *testing.T) {
 		dead := b.node(task.Limits{})
 		joins, harms := b.create(dead, b.waits("dead", nil, true)), b.create(dead, b.waits("dead", nil, false))
 		synctest.Wait()
-		b.kill(joins, harms)
+		b.store.Orphan(joins, harms)
 
 		done := make(chan struct{})
 		one, two := b.node(task.Limits{}), b.node(task.Limits{})
@@ -307,18 +308,6 @@ func TestRunner_deadNode(t *testing.T) {
 	})
 }
 
-// kill makes tasks look as if their node had died: nobody keeps their leases
-// any more, and what that node comes to does not count.
-func (b *bench) kill(refs ...task.Ref) {
-	b.store.mu.Lock()
-	defer b.store.mu.Unlock()
-	for _, ref := range refs {
-		t := b.store.tasks[ref.ID]
-		t.Runner = "a process that was killed"
-		b.store.tasks[ref.ID] = t
-	}
-}
-
 // TestRunner_givesUp: work that ends every process that begins it does not do
 // so for ever.
 func TestRunner_givesUp(t *testing.T) {
@@ -327,7 +316,7 @@ func TestRunner_givesUp(t *testing.T) {
 		ref := b.create(r, b.waits("deadly", nil, true))
 		for range 10 {
 			synctest.Wait()
-			b.kill(ref)
+			b.store.Orphan(ref)
 			time.Sleep(20 * time.Second) // of the bubble
 			b.task(r, ref, with(b.waits("deadly", nil, true)))
 		}
@@ -381,10 +370,10 @@ func TestRunner_storeAway(t *testing.T) {
 		done := make(chan struct{})
 		ref := b.create(r, b.waits("a", done, false))
 		synctest.Wait()
-		b.store.fail(errors.New("down"))
+		b.store.Fail(errors.New("down"))
 		close(done)
 		time.Sleep(3 * time.Second) // of the bubble
-		b.store.fail(nil)
+		b.store.Fail(nil)
 		time.Sleep(10 * time.Second)
 		b.want(r, ref, task.Completed, "done")
 	})

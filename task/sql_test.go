@@ -30,6 +30,13 @@ func TestSQLStore_SQLite(t *testing.T) {
 	})
 }
 
+func TestMemory(t *testing.T) {
+	tasktest.TestStore(t, func(*testing.T) [2]task.Store {
+		m := tasktest.NewMemory()
+		return [2]task.Store{m, m}
+	})
+}
+
 func TestSQLStore_Postgres(t *testing.T) {
 	if postgresURL == "" {
 		t.Log("without a PostgreSQL server; .ci/postgres, which .ci/run calls, brings one")

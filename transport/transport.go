@@ -35,6 +35,8 @@ type Config struct {
 	KeepAlive   time.Duration // between comments on a quiet stream; 25 seconds
 	Logger      *slog.Logger  // nil: nothing is logged
 
+	Tasks TaskConfig
+
 	// Requires returns what a client must have declared to call a tool; empty:
 	// nothing. Nil: no tool requires anything.
 	Requires func(tool string) Capabilities
@@ -76,6 +78,7 @@ type Transport struct {
 	requires func(tool string) Capabilities
 	sessions sessions
 	sources  sources
+	tasks    *taskServer // nil: no tasks
 
 	keepAlive time.Duration
 	changing  atomic.Pointer[filter] // nil until it is asked for
@@ -96,6 +99,10 @@ func New(s *server.MCPServer, cfg Config) *Transport {
 		server.WithStreamableHTTPLogger(cfg.Logger),
 		server.WithHTTPContextFunc(t.withExchange),
 	)
+	if cfg.Tasks.Runner != nil {
+		t.tasks = newTaskServer(t, cfg.Tasks, cfg.Logger)
+		t.sources.follow = t.tasks.follow
+	}
 	return t
 }
 
@@ -126,6 +133,10 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 	case m.Modern:
 		withoutLastEventID(r)
+		if t.tasks != nil {
+			t.tasks.ServeHTTP(w, r)
+			return
+		}
 		t.serve(w, r, m)
 	default:
 		m.capVersion(r)

@@ -1,37 +1,43 @@
-package task_test
+package tasktest
 
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"sync"
-	"testing"
 	"time"
 
 	"roundhouse/task"
-	"roundhouse/task/tasktest"
 )
 
-// memory is a Store whose clock can be a bubble's. It keeps the contract, as
-// the suite shows.
-type memory struct {
+// Memory is a Store for tests, whose clock can be a bubble's. It keeps the
+// contract, as the suite shows.
+type Memory struct {
 	mu    sync.Mutex
 	tasks map[string]task.Task
 	err   error // of every call, while set
 }
 
-func newMemory() *memory { return &memory{tasks: map[string]task.Task{}} }
+// NewMemory returns an empty store.
+func NewMemory() *Memory { return &Memory{tasks: map[string]task.Task{}} }
 
-func TestMemory(t *testing.T) {
-	tasktest.TestStore(t, func(*testing.T) [2]task.Store {
-		m := newMemory()
-		return [2]task.Store{m, m}
-	})
-}
-
-func (m *memory) fail(err error) {
+// Fail makes every call fail, until it is given nil.
+func (m *Memory) Fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.err = err
+}
+
+// Orphan makes tasks look as if their node had died: nobody keeps their leases
+// any more, and what that node comes to does not count.
+func (m *Memory) Orphan(refs ...task.Ref) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, ref := range refs {
+		t := m.tasks[ref.ID]
+		t.Runner = "a process that was killed"
+		m.tasks[ref.ID] = t
+	}
 }
 
 func clone(t task.Task) task.Task {
@@ -53,7 +59,8 @@ func fits(t task.Task) error {
 	return nil
 }
 
-func (m *memory) Put(_ context.Context, t task.Task, now time.Time, l task.Limits) error {
+// Put implements task.Store.
+func (m *Memory) Put(_ context.Context, t task.Task, now time.Time, l task.Limits) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var kept, working, userKept, userWorking int
@@ -79,9 +86,9 @@ func (m *memory) Put(_ context.Context, t task.Task, now time.Time, l task.Limit
 	case fits(t) != nil:
 		return task.ErrTooLarge
 	case userWorking >= l.UserWorking:
-		return &task.LimitError{Reason: time.Duration(userWorking).String()[:1] + " tasks of this user are under way"}
+		return &task.LimitError{Reason: strconv.Itoa(userWorking) + " tasks of this user are under way"}
 	case userKept >= l.UserKept:
-		return &task.LimitError{Reason: time.Duration(userKept).String()[:1] + " tasks of this user are kept"}
+		return &task.LimitError{Reason: strconv.Itoa(userKept) + " tasks of this user are kept"}
 	case working >= l.Working, kept >= l.Kept:
 		return &task.LimitError{Reason: "this server"}
 	case there:
@@ -91,7 +98,8 @@ func (m *memory) Put(_ context.Context, t task.Task, now time.Time, l task.Limit
 	return nil
 }
 
-func (m *memory) Task(_ context.Context, ref task.Ref, now time.Time) (task.Task, error) {
+// Task implements task.Store.
+func (m *Memory) Task(_ context.Context, ref task.Ref, now time.Time) (task.Task, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t, ok := m.tasks[ref.ID]
@@ -104,7 +112,8 @@ func (m *memory) Task(_ context.Context, ref task.Ref, now time.Time) (task.Task
 	return clone(t), nil
 }
 
-func (m *memory) Swap(_ context.Context, t task.Task) error {
+// Swap implements task.Store.
+func (m *Memory) Swap(_ context.Context, t task.Task) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	have, ok := m.tasks[t.ID]
@@ -124,7 +133,8 @@ func (m *memory) Swap(_ context.Context, t task.Task) error {
 	return nil
 }
 
-func (m *memory) Extend(_ context.Context, runner string, until time.Time) (ids []string, err error) {
+// Extend implements task.Store.
+func (m *Memory) Extend(_ context.Context, runner string, until time.Time) (ids []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
@@ -140,7 +150,8 @@ func (m *memory) Extend(_ context.Context, runner string, until time.Time) (ids 
 	return ids, nil
 }
 
-func (m *memory) Purge(_ context.Context, now time.Time) (removed int, err error) {
+// Purge implements task.Store.
+func (m *Memory) Purge(_ context.Context, now time.Time) (removed int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
