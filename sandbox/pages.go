@@ -194,13 +194,8 @@ func (s *Sandbox) takeConsent(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sandbox) approve(w http.ResponseWriter, r *http.Request, a authorization) {
-	u, err := s.chosenUser(r)
-	if err != nil {
-		s.renderError(w, r, http.StatusBadRequest, errForged)
-		return
-	}
-	if err := s.startSession(w, r, u); err != nil {
-		s.renderError(w, r, http.StatusInternalServerError, err)
+	u, ok := s.signInChosen(w, r)
+	if !ok {
 		return
 	}
 	code, err := s.newCode(r.Context(), a, u.ID)
@@ -262,16 +257,24 @@ func (s *Sandbox) signIn(w http.ResponseWriter, r *http.Request) {
 		s.renderError(w, r, http.StatusForbidden, err)
 		return
 	}
-	u, err := s.chosenUser(r)
-	if err != nil {
-		s.renderError(w, r, http.StatusBadRequest, errForged)
-		return
-	}
-	if err := s.startSession(w, r, u); err != nil {
-		s.renderError(w, r, http.StatusInternalServerError, err)
+	if _, ok := s.signInChosen(w, r); !ok {
 		return
 	}
 	http.Redirect(w, r, s.basePath()+localPage(r.PostForm.Get("next")), http.StatusSeeOther)
+}
+
+// signInChosen signs in whom the form names; where it cannot, it has answered.
+func (s *Sandbox) signInChosen(w http.ResponseWriter, r *http.Request) (u User, ok bool) {
+	u, err := s.chosenUser(r)
+	if err != nil {
+		s.renderError(w, r, http.StatusBadRequest, errForged)
+		return u, false
+	}
+	if err := s.startSession(w, r, u); err != nil {
+		s.renderError(w, r, http.StatusInternalServerError, err)
+		return u, false
+	}
+	return u, true
 }
 
 // askSignIn lets a visitor sign in and leads on to the page they came for.
