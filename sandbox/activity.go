@@ -60,16 +60,7 @@ func listNotes(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, offset, err := r.page(maxPage)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := collect(r.Context(), r.sb.read(), scanActivity,
-		"SELECT "+activityColumns+" WHERE a.issue = ? AND a.type = 'note' ORDER BY a.ts DESC, a.id DESC LIMIT ? OFFSET ?", is.id, limit+1, offset)
-	if err != nil {
-		return nil, err
-	}
-	return cut(r, rows, limit, offset), nil
+	return paged(r, scanActivity, "SELECT "+activityColumns+" WHERE a.issue = ? AND a.type = 'note' ORDER BY a.ts DESC, a.id DESC", is.id)
 }
 
 func addNote(r *request) (any, error) {

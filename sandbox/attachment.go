@@ -96,16 +96,11 @@ func listAttachments(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, offset, err := r.page(maxPage)
+	all, err := paged(r, scanAttachment, "SELECT "+attachmentColumns+" FROM attachment a WHERE a.project = ? AND a.event_id = ? ORDER BY a.ts, a.id", r.project.id, event)
 	if err != nil {
 		return nil, err
 	}
-	all, err := collect(r.Context(), r.sb.read(), scanAttachment, "SELECT "+attachmentColumns+
-		" FROM attachment a WHERE a.project = ? AND a.event_id = ? ORDER BY a.ts, a.id LIMIT ? OFFSET ?", r.project.id, event, limit+1, offset)
-	if err != nil {
-		return nil, err
-	}
-	return each(cut(r, all, limit, offset), func(a attachment) map[string]any { return a.json(event) }), nil
+	return each(all, func(a attachment) map[string]any { return a.json(event) }), nil
 }
 
 func (a attachment) json(event string) map[string]any {

@@ -98,19 +98,15 @@ func listUserReports(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, offset, err := r.page(maxPage)
-	if err != nil {
-		return nil, err
-	}
-	all, err := collect(r.Context(), r.sb.read(), func(rows *sql.Rows) (u userReport, err error) {
+	all, err := paged(r, func(rows *sql.Rows) (u userReport, err error) {
 		return u, rows.Scan(&u.id, &u.event, &u.name, &u.email, &u.c, &u.ts)
 	}, `SELECT f.id, f.event_id, f.name, f.email, f.comments, f.ts FROM feedback f WHERE f.project = ?1
 			AND EXISTS (SELECT 1 FROM item WHERE event_id = f.event_id AND project = ?1 AND issue = ?2)
-		ORDER BY f.ts DESC, f.id DESC LIMIT ?3 OFFSET ?4`, is.project, is.id, limit+1, offset)
+		ORDER BY f.ts DESC, f.id DESC`, is.project, is.id)
 	if err != nil {
 		return nil, err
 	}
-	return each(cut(r, all, limit, offset), userReport.json), nil
+	return each(all, userReport.json), nil
 }
 
 func (u userReport) json() map[string]any {

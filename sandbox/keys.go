@@ -77,16 +77,11 @@ func (s *Sandbox) keyDSN(k projectKey) payload.Object {
 }
 
 func listProjectKeys(r *request) (any, error) {
-	limit, offset, err := r.page(maxPage)
+	keys, err := paged(r, scanKey, "SELECT "+keyColumns+" ORDER BY d.created, d.public", r.project.id)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := collect(r.Context(), r.sb.read(), scanKey, "SELECT "+keyColumns+" ORDER BY d.created, d.public LIMIT ? OFFSET ?",
-		r.project.id, limit+1, offset)
-	if err != nil {
-		return nil, err
-	}
-	return each(cut(r, keys, limit, offset), r.sb.keyJSON), nil
+	return each(keys, r.sb.keyJSON), nil
 }
 
 // key looks up {key} of the path.

@@ -58,20 +58,15 @@ func memberJSON(m member) map[string]any {
 }
 
 func (r *request) listMembersOf(where string, args ...any) (any, error) {
-	limit, offset, err := r.page(maxPage)
+	found, err := paged(r, scanMember, membersIn+where+" ORDER BY u.email", append([]any{r.org.id, r.user.ID}, args...)...)
 	if err != nil {
 		return nil, err
 	}
-	args = append([]any{r.org.id, r.user.ID, limit + 1, offset}, args...)
-	found, err := collect(r.Context(), r.sb.read(), scanMember, membersIn+where+" ORDER BY u.email LIMIT ?3 OFFSET ?4", args...)
-	if err != nil {
-		return nil, err
-	}
-	return each(cut(r, found, limit, offset), memberJSON), nil
+	return each(found, memberJSON), nil
 }
 
 func listMembers(r *request) (any, error) {
-	return r.listMembersOf(" AND (instr(lower(u.email), ?5) OR instr(lower(u.name), ?5) OR instr(lower(u.username), ?5))", r.text("query"))
+	return r.listMembersOf(" AND (instr(lower(u.email), ?3) OR instr(lower(u.name), ?3) OR instr(lower(u.username), ?3))", r.text("query"))
 }
 
 func listTeamMembers(r *request) (any, error) {
@@ -79,7 +74,7 @@ func listTeamMembers(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.listMembersOf(" AND u.id IN (SELECT user FROM team_member WHERE team = ?5)", t.id)
+	return r.listMembersOf(" AND u.id IN (SELECT user FROM team_member WHERE team = ?3)", t.id)
 }
 
 // member looks up {member} of the path, an id or "me".

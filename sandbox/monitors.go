@@ -85,10 +85,6 @@ func listMonitors(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, offset, err := r.page(maxPage)
-	if err != nil {
-		return nil, err
-	}
 	projects, err := json.Marshal(ids)
 	if err != nil {
 		return nil, err
@@ -101,16 +97,16 @@ func listMonitors(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := collect(r.Context(), r.sb.read(), scanMonitor, "SELECT "+monitorColumns+` WHERE p.org = ?1 AND p.id IN (SELECT value FROM json_each(?2))
+	all, err := paged(r, scanMonitor, "SELECT "+monitorColumns+` WHERE p.org = ?1 AND p.id IN (SELECT value FROM json_each(?2))
 			AND (instr(lower(m.slug), ?3) OR instr(lower(m.name), ?3))
 			AND (?4 = 'null' OR EXISTS (SELECT 1 FROM monitor_env e WHERE e.monitor = m.id AND e.env IN (SELECT value FROM json_each(?4))))
-			AND (?7 = 'null' OR m.owner IN (SELECT value FROM json_each(?7)))
-		ORDER BY m.slug, m.id LIMIT ?5 OFFSET ?6`, r.org.id, string(projects), r.text("query"), string(envs), limit+1, offset, owners)
+			AND (?5 = 'null' OR m.owner IN (SELECT value FROM json_each(?5)))
+		ORDER BY m.slug, m.id`, r.org.id, string(projects), r.text("query"), string(envs), owners)
 	if err != nil {
 		return nil, err
 	}
 	out := []map[string]any{}
-	for _, m := range cut(r, all, limit, offset) {
+	for _, m := range all {
 		shown, err := r.monitorJSON(m)
 		if err != nil {
 			return nil, err

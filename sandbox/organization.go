@@ -130,17 +130,12 @@ func listRegions(r *request) (any, error) {
 }
 
 func listOrgs(r *request) (any, error) {
-	limit, offset, err := r.page(maxPage)
+	orgs, err := paged(r, scanOrg, "SELECT "+orgColumns+` FROM org o JOIN member m ON m.org = o.id
+		WHERE m.user = ?1 AND (instr(lower(o.slug), ?2) OR instr(lower(o.name), ?2)) ORDER BY o.slug`, r.user.ID, r.text("query"))
 	if err != nil {
 		return nil, err
 	}
-	orgs, err := collect(r.Context(), r.sb.read(), scanOrg, "SELECT "+orgColumns+` FROM org o JOIN member m ON m.org = o.id
-		WHERE m.user = ? AND (instr(lower(o.slug), ?2) OR instr(lower(o.name), ?2)) ORDER BY o.slug LIMIT ? OFFSET ?`,
-		r.user.ID, r.text("query"), limit+1, offset)
-	if err != nil {
-		return nil, err
-	}
-	return each(cut(r, orgs, limit, offset), r.sb.orgJSON), nil
+	return each(orgs, r.sb.orgJSON), nil
 }
 
 // text is the parameter for a contains-match that ignores case.

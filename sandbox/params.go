@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -173,6 +174,20 @@ func (r *request) linkTo(rel string, offset, prev int, results bool) string {
 	q.Set("cursor", cursor)
 	target := r.sb.baseURL() + strings.ReplaceAll((&url.URL{Path: r.URL.Path}).EscapedPath(), ",", "%2C") + "?" + q.Encode()
 	return fmt.Sprintf("<%s>; rel=%q; results=%q; cursor=%q", target, rel, strconv.FormatBool(results), cursor)
+}
+
+// paged is collect for one page of an answer. The statement, which must not end
+// with a LIMIT, has its parameters numbered, or in their order.
+func paged[T any](r *request, scan func(*sql.Rows) (T, error), statement string, args ...any) ([]T, error) {
+	limit, offset, err := r.page(maxPage)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := collect(r.Context(), r.sb.read(), scan, statement+" LIMIT ? OFFSET ?", append(args, limit+1, offset)...)
+	if err != nil {
+		return nil, err
+	}
+	return cut(r, rows, limit, offset), nil
 }
 
 // cut takes one page from rows that were asked for with one row to spare, and

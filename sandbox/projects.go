@@ -108,16 +108,12 @@ func updateProject(r *request) (any, error) {
 }
 
 func listProjects(r *request) (any, error) {
-	limit, offset, err := r.page(maxPage)
+	projects, err := paged(r, scanProject, visible+` AND (instr(lower(p.slug), ?3) OR instr(lower(p.name), ?3)) ORDER BY p.slug`,
+		r.user.ID, r.org.id, r.text("query"))
 	if err != nil {
 		return nil, err
 	}
-	projects, err := collect(r.Context(), r.sb.read(), scanProject, visible+` AND (instr(lower(p.slug), ?3) OR instr(lower(p.name), ?3))
-		ORDER BY p.slug LIMIT ?4 OFFSET ?5`, r.user.ID, r.org.id, r.text("query"), limit+1, offset)
-	if err != nil {
-		return nil, err
-	}
-	return r.projectsJSON(cut(r, projects, limit, offset))
+	return r.projectsJSON(projects)
 }
 
 func getProject(r *request) (any, error) {

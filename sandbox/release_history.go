@@ -80,36 +80,24 @@ const seenWhole = ` IN (SELECT value FROM json_each(?1) WHERE NOT EXISTS (
 	SELECT 1 FROM release_project rp WHERE rp.release = value AND rp.project NOT IN (SELECT project FROM access WHERE user = ?2))) `
 
 func listCommits(r *request) (any, error) {
-	limit, offset, err := r.page(maxPage)
-	if err != nil {
-		return nil, err
-	}
-	v, err := r.release()
-	if err != nil {
-		return nil, err
-	}
-	all, err := collect(r.Context(), r.sb.read(), scanCommit, "SELECT "+commitColumns+"WHERE c.release"+seenWhole+"ORDER BY c.n LIMIT ?3 OFFSET ?4", fmt.Sprintf("[%d]", v.id), r.user.ID, limit+1, offset)
-	if err != nil {
-		return nil, err
-	}
-	return each(cut(r, all, limit, offset), commit.json), nil
+	return listOfRelease(r, scanCommit, commit.json, "SELECT "+commitColumns+"WHERE c.release"+seenWhole+"ORDER BY c.n")
 }
 
 // listDeploys lists the latest first.
 func listDeploys(r *request) (any, error) {
-	limit, offset, err := r.page(maxPage)
-	if err != nil {
-		return nil, err
-	}
+	return listOfRelease(r, scanDeploy, deploy.json, "SELECT "+deployColumns+"WHERE d.release"+seenWhole+"ORDER BY d.finished DESC, d.id DESC")
+}
+
+func listOfRelease[T any](r *request, scan func(*sql.Rows) (T, error), show func(T) map[string]any, statement string) (any, error) {
 	v, err := r.release()
 	if err != nil {
 		return nil, err
 	}
-	all, err := collect(r.Context(), r.sb.read(), scanDeploy, "SELECT "+deployColumns+"WHERE d.release"+seenWhole+"ORDER BY d.finished DESC, d.id DESC LIMIT ?3 OFFSET ?4", fmt.Sprintf("[%d]", v.id), r.user.ID, limit+1, offset)
+	all, err := paged(r, scan, statement, fmt.Sprintf("[%d]", v.id), r.user.ID)
 	if err != nil {
 		return nil, err
 	}
-	return each(cut(r, all, limit, offset), deploy.json), nil
+	return each(all, show), nil
 }
 
 // history is what is known of how releases came to be.

@@ -83,24 +83,19 @@ func teamJSON(t team) map[string]any {
 
 // listTeamsOf answers with a page of the teams that are so.
 func (r *request) listTeamsOf(where string, args ...any) (any, error) {
-	limit, offset, err := r.page(maxPage)
+	found, err := paged(r, scanTeam, teamsIn+where+" ORDER BY t.slug", append([]any{r.org.id, r.user.ID}, args...)...)
 	if err != nil {
 		return nil, err
 	}
-	args = append([]any{r.org.id, r.user.ID, limit + 1, offset}, args...)
-	found, err := collect(r.Context(), r.sb.read(), scanTeam, teamsIn+where+" ORDER BY t.slug LIMIT ?3 OFFSET ?4", args...)
-	if err != nil {
-		return nil, err
-	}
-	return each(cut(r, found, limit, offset), teamJSON), nil
+	return each(found, teamJSON), nil
 }
 
 func listTeams(r *request) (any, error) {
-	return r.listTeamsOf(" AND (instr(lower(t.slug), ?5) OR instr(lower(t.name), ?5))", r.text("query"))
+	return r.listTeamsOf(" AND (instr(lower(t.slug), ?3) OR instr(lower(t.name), ?3))", r.text("query"))
 }
 
 func listProjectTeams(r *request) (any, error) {
-	return r.listTeamsOf(" AND t.id IN (SELECT team FROM project_team WHERE project = ?5)", r.project.id)
+	return r.listTeamsOf(" AND t.id IN (SELECT team FROM project_team WHERE project = ?3)", r.project.id)
 }
 
 func getTeam(r *request) (any, error) {
