@@ -121,7 +121,7 @@ func (s *Server) finishSignIn(w http.ResponseWriter, r *http.Request, pending au
 		s.accountRefusal(w, err)
 		return
 	}
-	defer s.forget("", came.credential)
+	defer s.forget(came.user.ID, "", came.credential)
 	secret, now := newSecret(""), s.now()
 	next := Session{
 		Key: sessionKey(secret), User: came.user.ID, UserName: came.user.label(), Admin: s.isAdmin(r.Context(), came),

@@ -214,7 +214,7 @@ func TestServer_account_pagesOfEveryone(t *testing.T) {
 			ID: "grant-" + string(rune('a'+i/26)) + string(rune('a'+i%26)), User: "u" + string(rune('a'+i%15)), ClientID: "c", Resource: w.URL + "/mcp",
 			Created: w.Clock.Now(), Expires: w.Clock.Now().Add(time.Hour),
 		}, Upstream: oauth.Upstream{Sealed: []byte{1}}}
-		if err := w.Store.PutGrant(t.Context(), g); err != nil {
+		if _, err := w.Store.PutGrant(t.Context(), g); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, g.ID)

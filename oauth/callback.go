@@ -75,11 +75,11 @@ func (s *Server) arrive(ctx context.Context, pending authorization, q url.Values
 		return arrival{}, s.relay(codeTemporarilyUnavailable)
 	}
 	if pending.User != "" && came.user.ID != pending.User {
-		s.forget("", came.credential)
+		s.forget(came.user.ID, "", came.credential)
 		return arrival{}, &Error{Code: codeAccessDenied, Description: "another user came back from the upstream"}
 	}
 	if err := s.checkReach(ctx, pending, came.AccessToken); err != nil {
-		s.forget("", came.credential)
+		s.forget(came.user.ID, "", came.credential)
 		return arrival{}, err
 	}
 	return came, nil
@@ -180,9 +180,12 @@ func (s *Server) putGrant(ctx context.Context, pending authorization, came arriv
 	if err != nil {
 		return Grant{}, err
 	}
-	err = s.store.PutGrant(ctx, StoredGrant{Grant: grant, Upstream: Upstream{Sealed: sealed, Expires: came.expires}})
+	gaveWay, err := s.store.PutGrant(ctx, StoredGrant{Grant: grant, Upstream: Upstream{Sealed: sealed, Expires: came.expires}})
 	if err != nil {
 		return Grant{}, err
+	}
+	for _, old := range gaveWay {
+		s.ended(ctx, old, Event{Detail: "it gave way to a newer one: there were too many"})
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "grant made", slog.String("grant", grant.ID), slog.String("client", grant.ClientID),
 		slog.String("resource", grant.Resource), slog.Any("skills", grant.Scopes))

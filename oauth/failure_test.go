@@ -46,8 +46,9 @@ func (s *brokenStore) TakeTicket(ctx context.Context, key oauth.Hash, now time.T
 	return s.Store.TakeTicket(ctx, key, now)
 }
 
-func (s *brokenStore) PutGrant(ctx context.Context, g oauth.StoredGrant) error {
-	return errors.Join(s.fail("PutGrant"), s.Store.PutGrant(ctx, g))
+func (s *brokenStore) PutGrant(ctx context.Context, g oauth.StoredGrant) ([]oauth.StoredGrant, error) {
+	gaveWay, err := s.Store.PutGrant(ctx, g)
+	return gaveWay, errors.Join(s.fail("PutGrant"), err)
 }
 
 func (s *brokenStore) Grant(ctx context.Context, id string) (oauth.StoredGrant, error) {

@@ -92,7 +92,7 @@ func (s *Server) finishPersonal(w http.ResponseWriter, r *http.Request, pending 
 	}
 	token, grant, err := s.issuePersonal(r.Context(), pending, came)
 	if err != nil {
-		s.forget("", came.credential)
+		s.forget(came.user.ID, "", came.credential)
 		s.refused(r, PersonalClient, err)
 		s.accountRefusal(w, err)
 		return

@@ -130,7 +130,7 @@ func TestServer_personalToken_tooMany(t *testing.T) {
 	browser := w.SignedIn(ann)
 	for i := range oauth.MaxPersonalTokens {
 		g := oauth.StoredGrant{Grant: oauth.Grant{ID: fmt.Sprint("g", i), User: ann.ID, ClientID: oauth.PersonalClient, Expires: w.Clock.Now().Add(time.Hour)}, Upstream: oauth.Upstream{Sealed: []byte{1}}}
-		if err := w.Store.PutGrant(t.Context(), g); err != nil {
+		if _, err := w.Store.PutGrant(t.Context(), g); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -70,6 +70,12 @@ func (s *Server) end(ctx context.Context, grant StoredGrant, e Event) error {
 	if err := s.store.Revoke(ctx, grant.ID); err != nil {
 		return err
 	}
+	s.ended(ctx, grant, e)
+	return nil
+}
+
+// ended records that a grant was revoked here, and has it revoked upstream.
+func (s *Server) ended(ctx context.Context, grant StoredGrant, e Event) {
 	if e.Kind == "" {
 		e.Kind = EventRevocation
 	}
@@ -77,9 +83,8 @@ func (s *Server) end(ctx context.Context, grant StoredGrant, e Event) error {
 	s.log.LogAttrs(ctx, slog.LevelInfo, "grant revoked", slog.String("reason", e.Detail), slog.String("grant", grant.ID), slog.String("client", grant.ClientID))
 	var c credential
 	if s.sealer.open(grant.ID, grant.Upstream.Sealed, &c) == nil {
-		s.forget(grant.ID, c)
+		s.forget(grant.User, grant.ID, c)
 	}
-	return nil
 }
 
 // recordGrant records what happened to a grant.
@@ -93,18 +98,32 @@ const (
 	farewellTimeout = 5 * time.Second
 )
 
-// farewell is an upstream credential that nobody will use again.
+// farewell is an upstream credential that is not needed any more.
 type farewell struct {
-	grant string // for the log; may be empty
+	user  string
+	grant string // that it was of; may be empty
 	credential
 }
 
 // forget asks the upstream to revoke a credential, when there is time. That
 // must hold up nobody: ours is revoked whether or not the upstream can do it.
-func (s *Server) forget(grant string, c credential) {
+func (s *Server) forget(user, grant string, c credential) {
 	if s.revokeURL != "" && !c.Brought && !s.cannotRevoke.Load() {
-		s.farewells.add(farewell{grant, c})
+		s.farewells.add(farewell{user, grant, c})
 	}
+}
+
+// needed reports whether another grant of the user lives by the same credential:
+// an upstream may give out again what it gave before.
+func (s *Server) needed(ctx context.Context, f farewell) (bool, error) {
+	grants, err := s.store.Grants(ctx, GrantQuery{User: f.user, Alive: s.now(), Limit: MaxGrantsPerUser + MaxPersonalTokens})
+	for _, g := range grants {
+		var c credential
+		if g.ID != f.grant && s.sealer.open(g.ID, g.Upstream.Sealed, &c) == nil && c.AccessToken == f.AccessToken {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 func (s *Server) newFarewells() *batch[farewell] {
@@ -137,6 +156,9 @@ func (s *Server) bid(f farewell) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), farewellTimeout)
 	defer cancel()
+	if needed, err := s.needed(ctx, f); needed || err != nil {
+		return err
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.revokeURL, strings.NewReader(form.Encode()))
 	if err != nil {
 		return err

@@ -251,3 +251,41 @@ func TestServer_revoke_whatTheUpstreamCannot(t *testing.T) {
 		t.Errorf("asked %d times, want once", asked)
 	}
 }
+
+// What gives way to newer sign-ins ends upstream, too, as if it was revoked.
+func TestServer_gaveWay(t *testing.T) {
+	w := newWorld(t)
+	var all []tokens
+	for range oauth.MaxGrantsPerUserClient + 1 {
+		all = append(all, w.SignIn("inspect"))
+		w.Clock.Advance(time.Second)
+	}
+	w.WantDead("the first of too many", all[0])
+	w.Grant(all[1])
+	if got := w.Events(oauth.EventRevocation); len(got) != 1 || got[0].User != "1001" || !strings.Contains(got[0].Detail, "too many") {
+		t.Errorf("recorded %+v", got)
+	}
+	if len(w.Upstream.revoked) != 1 || w.Upstream.revoked[0].Get("token") != "upstream-secret-refresh-i" {
+		t.Errorf("upstream was asked to revoke %v, want the first sign-in's refresh token", w.Upstream.revoked)
+	}
+}
+
+// An upstream that gives a user the same token again would be told to end it
+// with the first of two grants.
+func TestServer_revoke_sharedUpstreamToken(t *testing.T) {
+	w := newWorld(t)
+	w.Upstream.Set(func() { w.Upstream.same = true })
+	first, second := w.SignIn("inspect"), w.SignIn("inspect")
+	w.SignedIn(ann) // to the account page, which gives its own back
+	for i, tk := range []tokens{first, second} {
+		w.Events("")
+		if len(w.Upstream.revoked) != 0 {
+			t.Fatalf("before the revocation %d: the upstream was asked to revoke what is in use", i)
+		}
+		w.Revoke(url.Values{"client_id": {w.ClientID}, "token": {tk.Access}})
+	}
+	w.Events("")
+	if len(w.Upstream.revoked) != 1 {
+		t.Errorf("with nobody left to use it, the upstream was asked %d times to revoke the token", len(w.Upstream.revoked))
+	}
+}

@@ -32,7 +32,7 @@ func issueTo(t *testing.T, s *SQLStore, user, grant string, expires time.Time) H
 	t.Helper()
 	g := StoredGrant{Grant: Grant{ID: grant, User: user, Scopes: []string{"inspect"}, Created: expires.Add(-time.Hour), Expires: expires}, Upstream: Upstream{Sealed: []byte{1}}}
 	access := AccessToken{Hash: hashOf(grant), Grant: grant, Scopes: []string{"inspect"}, Expires: expires}
-	if err := s.PutGrant(t.Context(), g); err != nil {
+	if _, err := s.PutGrant(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Issue(t.Context(), Issuance{Access: access, To: hashOf("r"), Expires: expires}); err != nil {

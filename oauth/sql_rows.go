@@ -144,8 +144,9 @@ const grantColumns = `grants.id, user_id, user_name, client_id, client_name, gra
 	grants.created_at, grants.expires_at, refresh_hash, rotated_at,
 	upstream, upstream_expires_at, upstream_lease, upstream_generation`
 
-func (s *SQLStore) PutGrant(ctx context.Context, g StoredGrant) error {
-	return s.change(ctx, "put grant", func(ctx context.Context, tx *sql.Tx) error {
+func (s *SQLStore) PutGrant(ctx context.Context, g StoredGrant) (gaveWay []StoredGrant, err error) {
+	err = s.change(ctx, "put grant", func(ctx context.Context, tx *sql.Tx) error {
+		gaveWay = nil
 		// Nobody drops its client meanwhile, and its user's other grants are
 		// counted by one node at a time.
 		if err := s.hold(ctx, tx, lockClients, false); err != nil {
@@ -163,25 +164,39 @@ func (s *SQLStore) PutGrant(ctx context.Context, g StoredGrant) error {
 			g.ID, g.User, g.UserName, g.ClientID, g.ClientName, g.Resource, strings.Join(g.Scopes, " "),
 			millis(g.Created), millis(g.Expires), g.Refresh[:], millis(g.Rotated),
 			g.Upstream.Sealed, millis(g.Upstream.Expires), millis(g.Upstream.Lease), g.Generation)
+		if err != nil || g.ClientID == PersonalClient {
+			return err
+		}
+		ofClient, err := boundGrants(ctx, tx, g, MaxGrantsPerUserClient, `client_id = ?`, g.ClientID)
 		if err != nil {
 			return err
 		}
-		if g.ClientID == PersonalClient {
-			return nil
-		}
-		if err := boundGrants(ctx, tx, g, MaxGrantsPerUserClient, `client_id = ?`, g.ClientID); err != nil {
-			return err
-		}
-		return boundGrants(ctx, tx, g, MaxGrantsPerUser, `client_id <> ?`, PersonalClient)
+		ofUser, err := boundGrants(ctx, tx, g, MaxGrantsPerUser, `client_id <> ?`, PersonalClient)
+		gaveWay = append(ofClient, ofUser...)
+		return err
 	})
+	return gaveWay, err
 }
 
-// boundGrants keeps g and, of its user's other grants that match, the best.
-func boundGrants(ctx context.Context, tx *sql.Tx, g StoredGrant, most int, match string, args ...any) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE `+match+` AND user_id = ? AND id <> ?
-		ORDER BY expires_at > ? DESC, CASE WHEN rotated_at > created_at THEN rotated_at ELSE created_at END DESC LIMIT ? OFFSET ?)`,
+// boundGrants keeps g and, of its user's other grants that match, the best. It
+// returns the others.
+func boundGrants(ctx context.Context, tx *sql.Tx, g StoredGrant, most int, match string, args ...any) (gone []StoredGrant, err error) {
+	rows, err := tx.QueryContext(ctx, `DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE `+match+` AND user_id = ? AND id <> ?
+		ORDER BY expires_at > ? DESC, CASE WHEN rotated_at > created_at THEN rotated_at ELSE created_at END DESC LIMIT ? OFFSET ?)
+		RETURNING `+grantColumns,
 		append(args, g.User, g.ID, millis(g.Created), purgeBatch, most-1)...)
-	return err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var row grantRow
+		if err := rows.Scan(row.into()...); err != nil {
+			return nil, err
+		}
+		gone = append(gone, row.grant())
+	}
+	return gone, rows.Err()
 }
 
 func (s *SQLStore) Grant(ctx context.Context, id string) (StoredGrant, error) {

@@ -70,11 +70,11 @@ type Store interface {
 
 	// PutGrant keeps a new grant. Of the other grants of its user, and of those
 	// for the same client, it revokes what is beyond MaxGrantsPerUser and
-	// MaxGrantsPerUserClient: first those that have expired when g is created,
+	// MaxGrantsPerUserClient, and returns it: first those that have expired when g is created,
 	// then those that have gone longest without a new refresh token. Grants of
 	// PersonalClient are neither counted nor revoked: beyond MaxPersonalTokens
 	// of a user's, one more is ErrTooMany.
-	PutGrant(ctx context.Context, g StoredGrant) error
+	PutGrant(ctx context.Context, g StoredGrant) (gaveWay []StoredGrant, err error)
 
 	// Grant returns a grant, expired or not; ErrNotFound once it is revoked.
 	Grant(ctx context.Context, id string) (StoredGrant, error)

@@ -194,7 +194,7 @@ func (s *Server) rotateUpstream(ctx context.Context, grant StoredGrant) (string,
 	}
 	switch err := s.swap(ctx, grant, Upstream{Sealed: sealed, Expires: s.expiry(token)}); {
 	case errors.Is(err, ErrNotFound): // revoked meanwhile, with the credential before this one
-		s.forget(grant.ID, next)
+		s.forget(grant.User, grant.ID, next)
 		return "", ErrInvalidToken
 	case err != nil:
 		return "", fmt.Errorf("keep refreshed upstream token: %w", err)

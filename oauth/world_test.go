@@ -404,6 +404,7 @@ type fakeUpstream struct {
 	refreshes int
 	revoked   []url.Values // revocation requests
 	issued    int
+	same      bool                  // give out what was given out before
 	user      oauth.User            // who signs in
 	users     map[string]oauth.User // by access token
 }
@@ -466,7 +467,9 @@ func (u *fakeUpstream) token(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"error":"invalid_grant","error_description":"upstream-secret leaked"}`)
 		return
 	}
-	u.issued++
+	if u.issued == 0 || !u.same {
+		u.issued++
+	}
 	serial := strings.Repeat("i", u.issued)
 	u.users["upstream-secret-access-"+serial] = u.user
 	u.refresh = "upstream-secret-refresh-" + serial

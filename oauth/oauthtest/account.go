@@ -15,7 +15,7 @@ func testPutGrantPersonal(t *testing.T, s oauth.Store) {
 	put := func(id, user, client string) error {
 		g := newGrant(id)
 		g.User, g.ClientID = user, client
-		return s.PutGrant(ctx, g)
+		return putGrant(ctx, s, g)
 	}
 	for i := range oauth.MaxPersonalTokens {
 		must(t, put(fmt.Sprint("p", i), "u", oauth.PersonalClient))
@@ -39,7 +39,7 @@ func testGrants(t *testing.T, s oauth.Store) {
 		g := newGrant(fmt.Sprint("g", i))
 		g.User, g.Created = user, start.Add(time.Duration(i/2)*time.Minute) // g0 and g1, g2 and g3 in one moment
 		g.Expires = start.Add(time.Duration(i+1) * time.Hour)
-		must(t, s.PutGrant(ctx, g))
+		must(t, putGrant(ctx, s, g))
 	}
 	must(t, s.PutUses(ctx, []oauth.Use{{Grant: "g2", Time: start.Add(time.Minute)}, {Grant: "gone", Time: start}}))
 	must(t, s.PutUses(ctx, []oauth.Use{{Grant: "g2", Time: start}, {Grant: "g3", Time: start}}))

@@ -35,7 +35,7 @@ func sharedOneWins(t *testing.T, s [2]oauth.Store) {
 		return err
 	})
 	oneWins(t, oauth.ErrConflict, func(i int) error { return s[i%2].PutTicket(ctx, newTicket("login")) })
-	must(t, s[0].PutGrant(ctx, newGrant("g")))
+	must(t, putGrant(ctx, s[0], newGrant("g")))
 	oneWins(t, oauth.ErrConflict, func(i int) error {
 		return s[i%2].Issue(ctx, issuance("g", fmt.Sprint("a", i), oauth.Hash{}, hash(fmt.Sprint("r", i))))
 	})
@@ -65,7 +65,7 @@ func sharedPutGrantBounded(t *testing.T, s [2]oauth.Store) {
 	ctx := t.Context()
 	const extra = 20
 	id := func(i int) string { return fmt.Sprint("g", i) }
-	each(t, oauth.MaxGrantsPerUserClient+extra, func(i int) error { return s[i%2].PutGrant(ctx, newGrant(id(i))) })
+	each(t, oauth.MaxGrantsPerUserClient+extra, func(i int) error { return putGrant(ctx, s[i%2], newGrant(id(i))) })
 	kept := 0
 	for i := range oauth.MaxGrantsPerUserClient + extra {
 		if _, err := s[0].Grant(ctx, id(i)); err == nil {
@@ -93,7 +93,7 @@ func sharedKeepsClients(t *testing.T, s [2]oauth.Store) {
 		for i := range clients {
 			g := newGrant(fmt.Sprint("g", i))
 			g.User, g.ClientID, g.Expires = g.ID, client(i).ID, start.Add(100*time.Hour)
-			if err := s[0].PutGrant(ctx, g); err != nil {
+			if err := putGrant(ctx, s[0], g); err != nil {
 				return err
 			}
 			if err := s[0].PutClient(ctx, client(i)); err != nil {
@@ -117,7 +117,7 @@ func sharedStorm(t *testing.T, s [2]oauth.Store) {
 	for i := range grants {
 		g := newGrant(fmt.Sprint("g", i))
 		g.User = g.ID
-		must(t, s[0].PutGrant(ctx, g))
+		must(t, putGrant(ctx, s[0], g))
 	}
 	each(t, 12, func(i int) error {
 		store := s[i%2]
@@ -134,7 +134,7 @@ func sharedStorm(t *testing.T, s [2]oauth.Store) {
 			case i < 8:
 				g, tokens := newGrant(name), issuance(name, name, oauth.Hash{}, hash(name))
 				g.Expires, tokens.Access.Expires, tokens.Expires = start, start, start
-				if err := store.PutGrant(ctx, g); err != nil {
+				if err := putGrant(ctx, store, g); err != nil {
 					return err
 				}
 				if err := store.Issue(ctx, tokens); err != nil && !errors.Is(err, oauth.ErrNotFound) {

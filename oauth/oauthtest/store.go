@@ -2,6 +2,7 @@
 package oauthtest
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -216,23 +217,35 @@ func testGrant(t *testing.T, s oauth.Store) {
 	_, err := s.Grant(ctx, "g")
 	wantErr(t, "unknown grant", err, oauth.ErrNotFound)
 	given := newGrant("g")
-	must(t, s.PutGrant(ctx, given))
+	must(t, putGrant(ctx, s, given))
 	given.Scopes[0], given.Upstream.Sealed[0] = "changed", 1
 	got, err := s.Grant(ctx, "g")
 	must(t, err)
 	wantEqual(t, "grant, after the caller changed its copy", got, newGrant("g"))
 }
 
+func putGrant(ctx context.Context, s oauth.Store, g oauth.StoredGrant) error {
+	_, err := s.PutGrant(ctx, g)
+	return err
+}
+
 func testPutGrantBounded(t *testing.T, s oauth.Store) {
 	ctx := t.Context()
 	age := time.Duration(0)
-	put := func(id, user, client string) {
+	put := func(id, user, client string, gaveWay ...string) {
 		t.Helper()
 		age += time.Second
 		g := newGrant(id)
 		g.User, g.ClientID, g.Created = user, client, start.Add(age)
 		g.Expires = g.Created.Add(90 * time.Hour)
-		must(t, s.PutGrant(ctx, g))
+		gone, err := s.PutGrant(ctx, g)
+		must(t, err)
+		var ids []string
+		for _, old := range gone {
+			ids = append(ids, old.ID)
+			wantEqual(t, "what gave way to "+id, old.Upstream.Sealed, newGrant(old.ID).Upstream.Sealed)
+		}
+		wantEqual(t, "what gave way to "+id, ids, gaveWay)
 	}
 	alive := func(id string, want error) {
 		t.Helper()
@@ -252,7 +265,7 @@ func testPutGrantBounded(t *testing.T, s oauth.Store) {
 	must(t, s.Issue(ctx, refresh))
 	must(t, s.Issue(ctx, issuance("oldest", "b", oauth.Hash{}, hash("r"))))
 	alive("oldest", nil)
-	put("one too many", "u", "c")
+	put("one too many", "u", "c", "oldest")
 	alive("oldest", oauth.ErrNotFound)
 	_, _, err := s.Token(ctx, hash("b"))
 	wantErr(t, "access token of the oldest grant", err, oauth.ErrNotFound)
@@ -263,13 +276,17 @@ func testPutGrantBounded(t *testing.T, s oauth.Store) {
 	abandoned := newGrant("abandoned") // its code was never used
 	abandoned.User, abandoned.ClientID, abandoned.Created = "u", "c", start.Add(age)
 	abandoned.Expires = abandoned.Created
-	must(t, s.PutGrant(ctx, abandoned)) // revokes g0
-	put("next", "u", "c")
+	must(t, putGrant(ctx, s, abandoned)) // revokes g0
+	put("next", "u", "c", "abandoned")
 	alive("abandoned", oauth.ErrNotFound)
 	alive("g1", nil)
 
 	for i := range oauth.MaxGrantsPerUser - oauth.MaxGrantsPerUserClient {
-		put(fmt.Sprint("h", i), "u", fmt.Sprint("c of h", i))
+		var gaveWay []string
+		if i == oauth.MaxGrantsPerUser-oauth.MaxGrantsPerUserClient-1 {
+			gaveWay = []string{"other client"}
+		}
+		put(fmt.Sprint("h", i), "u", fmt.Sprint("c of h", i), gaveWay...)
 	}
 	alive("other client", oauth.ErrNotFound) // the oldest of this user's
 	for _, id := range []string{"g1", "h0", "other user"} {
@@ -283,8 +300,8 @@ func testIssue(t *testing.T, s oauth.Store) {
 	wantErr(t, "issue without a grant", s.Issue(ctx, issuance("g", "a0", none, r1)), oauth.ErrNotFound)
 	must(t, s.PutClient(ctx, newClient("c")))
 	must(t, s.PutClient(ctx, newClient("another")))
-	must(t, s.PutGrant(ctx, newGrant("g")))
-	must(t, s.PutGrant(ctx, newGrant("bystander")))
+	must(t, putGrant(ctx, s, newGrant("g")))
+	must(t, putGrant(ctx, s, newGrant("bystander")))
 	wantErr(t, "issue from the wrong token", s.Issue(ctx, issuance("g", "a0", r1, r2)), oauth.ErrConflict)
 	_, _, err := s.Token(ctx, hash("a0"))
 	wantErr(t, "access token of a refused issue", err, oauth.ErrNotFound)
@@ -327,7 +344,7 @@ func testIssue(t *testing.T, s oauth.Store) {
 }
 
 func testIssueOneWins(t *testing.T, s oauth.Store) {
-	must(t, s.PutGrant(t.Context(), newGrant("g")))
+	must(t, putGrant(t.Context(), s, newGrant("g")))
 	oneWins(t, oauth.ErrConflict, func(i int) error {
 		return s.Issue(t.Context(), issuance("g", fmt.Sprint("a", i), oauth.Hash{}, hash(fmt.Sprint("r", i))))
 	})
@@ -335,8 +352,8 @@ func testIssueOneWins(t *testing.T, s oauth.Store) {
 
 func testIssueBounded(t *testing.T, s oauth.Store) {
 	ctx := t.Context()
-	must(t, s.PutGrant(ctx, newGrant("g")))
-	must(t, s.PutGrant(ctx, newGrant("bystander")))
+	must(t, putGrant(ctx, s, newGrant("g")))
+	must(t, putGrant(ctx, s, newGrant("bystander")))
 	must(t, s.Issue(ctx, issuance("bystander", "other", oauth.Hash{}, hash("other"))))
 	const extra = 3
 	from, to := oauth.Hash{}, hash("r")
@@ -362,7 +379,7 @@ func testSwapUpstream(t *testing.T, s oauth.Store) {
 	ctx := t.Context()
 	next := oauth.Upstream{Sealed: []byte{1}, Expires: start.Add(time.Hour), Lease: start.Add(time.Minute)}
 	wantErr(t, "swap without a grant", s.SwapUpstream(ctx, "g", 0, next), oauth.ErrNotFound)
-	must(t, s.PutGrant(ctx, newGrant("g")))
+	must(t, putGrant(ctx, s, newGrant("g")))
 	wantErr(t, "swap of a later generation", s.SwapUpstream(ctx, "g", 1, next), oauth.ErrConflict)
 	must(t, s.SwapUpstream(ctx, "g", 0, next))
 	wantErr(t, "swap of an earlier generation", s.SwapUpstream(ctx, "g", 0, oauth.Upstream{Sealed: []byte{2}}), oauth.ErrConflict)
@@ -374,7 +391,7 @@ func testSwapUpstream(t *testing.T, s oauth.Store) {
 }
 
 func testSwapUpstreamOneWins(t *testing.T, s oauth.Store) {
-	must(t, s.PutGrant(t.Context(), newGrant("g")))
+	must(t, putGrant(t.Context(), s, newGrant("g")))
 	oneWins(t, oauth.ErrConflict, func(i int) error {
 		return s.SwapUpstream(t.Context(), "g", 0, oauth.Upstream{Sealed: []byte{byte(i)}})
 	})
@@ -384,7 +401,7 @@ func testRevoke(t *testing.T, s oauth.Store) {
 	ctx := t.Context()
 	wantErr(t, "revoke of nothing", s.Revoke(ctx, "g"), nil)
 	for _, id := range []string{"g", "bystander"} {
-		must(t, s.PutGrant(ctx, newGrant(id)))
+		must(t, putGrant(ctx, s, newGrant(id)))
 		must(t, s.Issue(ctx, issuance(id, "access of "+id, oauth.Hash{}, hash(id))))
 	}
 	must(t, s.Revoke(ctx, "g"))
@@ -407,8 +424,8 @@ func testPurge(t *testing.T, s oauth.Store) {
 	must(t, err)
 	short := newGrant("short")
 	short.Expires = start.Add(time.Minute)
-	must(t, s.PutGrant(ctx, short))
-	must(t, s.PutGrant(ctx, newGrant("long")))
+	must(t, putGrant(ctx, s, short))
+	must(t, putGrant(ctx, s, newGrant("long")))
 	must(t, s.Issue(ctx, issuance("long", "a", oauth.Hash{}, hash("r"))))
 
 	purge := func(after time.Duration, want int) {
