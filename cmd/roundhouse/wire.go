@@ -15,6 +15,7 @@ import (
 	"roundhouse/router"
 	"roundhouse/sentry"
 	"roundhouse/tools"
+	"roundhouse/transport"
 )
 
 // program is everything that serve runs, wired together.
@@ -70,7 +71,7 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 	if err != nil {
 		return p, err
 	}
-	if p.node, err = startNode(cfg, client, keys.Derive("request states"), logger); err != nil {
+	if p.node, err = startNode(cfg, client, nodeKeys{keys.Derive("request states"), keys.Derive("session ids")}, logger); err != nil {
 		return p, err
 	}
 	p.handler = p.newRouter(cfg, logger)
@@ -146,11 +147,14 @@ func (p *program) identify(ctx context.Context, token string) (oauth.User, error
 	return known, nil
 }
 
+// nodeKeys seal what clients carry for a node, the same on every node. One that
+// is nil is made for this process.
+type nodeKeys struct{ states, sessions []byte }
+
 // startNode starts the actors. An activation binds the shared catalog to its
-// key, with the credential of whoever asked first. A nil stateKey makes one for
-// this process.
-func startNode(cfg *config, client *sentry.Client, stateKey []byte, logger *slog.Logger) (*actors.Node, error) {
-	states, err := tools.NewRequestStates(stateKey)
+// key, with the credential of whoever asked first.
+func startNode(cfg *config, client *sentry.Client, keys nodeKeys, logger *slog.Logger) (*actors.Node, error) {
+	states, err := tools.NewRequestStates(keys.states)
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +164,7 @@ func startNode(cfg *config, client *sentry.Client, stateKey []byte, logger *slog
 		Idle:        cfg.Idle,
 		MaxContexts: cfg.MaxContexts,
 		Logger:      logger.With("part", "actors"),
+		Transport:   transport.Config{Secret: keys.sessions},
 		NewServer: func(ctx context.Context, key constraint.Key) (*server.MCPServer, error) {
 			env, err := tools.Bind(ctx, client, key)
 			if err != nil {
