@@ -90,6 +90,7 @@ func (c *Catalog) NewServer(env Env) *server.MCPServer {
 		server.WithInstructions(instructions(env.Key)),
 		server.WithCacheHints(listTTL, mcp.CacheScopePrivate),
 		server.WithToolFilter(b.filter),
+		b.beyondTools,
 	)
 	handle := b.handle // one closure for all tools, which finds the tool by name
 	entries := make([]server.ServerTool, len(b.tools.listed))

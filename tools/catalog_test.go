@@ -286,8 +286,12 @@ func TestCatalog_NewServer(t *testing.T) {
 		if !strings.Contains(result.Instructions, want) {
 			t.Errorf("instructions = %q, want %q", result.Instructions, want)
 		}
-		if c := result.Capabilities; c.Tools == nil || c.Tools.ListChanged || c.Resources != nil || c.Prompts != nil {
-			t.Errorf("capabilities = %+v, want tools that never change and nothing else", c)
+		got, err := json.Marshal(result.Capabilities)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := `{"prompts":{},"resources":{"subscribe":true},"tools":{},"completions":{}}`; string(got) != want {
+			t.Errorf("capabilities = %s, want %s: no list ever changes", got, want)
 		}
 	}
 }
