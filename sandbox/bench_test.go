@@ -62,7 +62,7 @@ func BenchmarkEnvelopes(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			if _, err := sb.ingestEnvelope(context.Background(), p, env, ""); err != nil {
+			if _, err := sb.ingestEnvelope(context.Background(), p, env, "", nil); err != nil {
 				b.Error(err)
 				return
 			}

@@ -31,6 +31,9 @@ const (
 	maxFromOne   = 4 // of these, from one address
 	maxReceiving = 8 // bodies being decoded and read
 	maxLarge     = 1 // of these, how many may be large
+
+	maxStoring = 32        // small ones that are read, and wait to be stored together
+	maxHeld    = 128 << 10 // what is small: as it was sent, and as it is stored
 )
 
 // intake bounds what bodies take up, however many come at a time, and in a way
@@ -39,20 +42,23 @@ const (
 type intake struct {
 	senders                   *gates // by address
 	uploads, receiving, large gate
+	storing                   gate
 	patience                  time.Duration // with a body
 }
 
 func newIntake() intake {
-	return intake{newGates(maxFromOne), make(gate, maxUploads), make(gate, maxReceiving), make(gate, maxLarge), bodyTime}
+	return intake{newGates(maxFromOne), make(gate, maxUploads), make(gate, maxReceiving), make(gate, maxLarge), make(gate, maxStoring), bodyTime}
 }
 
-// takeBody reads and decodes the body. The caller says when it is done with it.
+// takeBody reads and decodes the body. The caller says when it is done with it,
+// once or more often.
 func (s *Sandbox) takeBody(w http.ResponseWriter, r *http.Request) (raw []byte, done func(), err error) {
 	var inside []func()
 	leave := func() {
 		for _, f := range inside {
 			f()
 		}
+		inside = nil // it may be called again
 	}
 	entered := func(f func(), err error) error {
 		if err == nil {

@@ -3,6 +3,11 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,4 +59,38 @@ func TestStoreGroup(t *testing.T) {
 	if err := r.sb.read().QueryRow("SELECT (SELECT count(*) FROM item), (SELECT sum(count) FROM issue)").Scan(&items, &counted); err != nil || items != 3 || counted != 3 {
 		t.Errorf("%d items are stored and %d counted, %v, want 3", items, counted, err)
 	}
+}
+
+// TestCommit_Waiting: more may wait for a transaction than may be read at a time,
+// so that they share it.
+func TestCommit_Waiting(t *testing.T) {
+	r := start(t, Options{Empty: true})
+	path, key := r.dsn("acme-outdoors", "storefront")
+	r.sb.writing <- struct{}{}
+	var all sync.WaitGroup
+	for n := range 2 * maxReceiving {
+		all.Go(func() {
+			req := httptest.NewRequest("POST", path+"/envelope/?sentry_key="+key, strings.NewReader(sent(n, noon)))
+			if w := r.send(req); w.Code != http.StatusOK {
+				t.Errorf("envelope %d: %d %s", n, w.Code, w.Body)
+			}
+		})
+	}
+	for begun := time.Now(); r.sb.waiting.len() < 2*maxReceiving && time.Since(begun) < time.Minute; {
+		runtime.Gosched()
+	}
+	if n := r.sb.waiting.len(); n != 2*maxReceiving {
+		t.Errorf("%d wait, want %d", n, 2*maxReceiving)
+	}
+	<-r.sb.writing
+	all.Wait()
+	if n := len(r.sb.intake.storing) + len(r.sb.intake.receiving); n != 0 {
+		t.Errorf("%d have not left", n)
+	}
+}
+
+func (l *line) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting)
 }

@@ -30,6 +30,7 @@ type batch struct {
 	project project
 	stored  int64          // items
 	bytes   int64          // of what is stored
+	held    int            // bytes of rows that are read and not stored
 	answer  string         // the id to answer with
 	steps   []func() error // of storing what is read
 
@@ -204,6 +205,7 @@ func (b *batch) event(id string, ev payload.Object) error {
 	if err != nil {
 		return err
 	}
+	b.held += len(row.attrs) + len(row.body)
 	return b.do(func() error {
 		var known bool
 		err := b.tx.QueryRowContext(b.ctx, "SELECT EXISTS (SELECT 1 FROM item WHERE event_id = ? AND event_id <> '' AND project = ? AND issue IS NOT NULL)",
@@ -359,6 +361,7 @@ func (b *batch) insert(it item) error {
 	if err != nil {
 		return err
 	}
+	b.held += len(r.attrs) + len(r.body)
 	return b.do(func() error { return b.insertRow(r) })
 }
 
@@ -399,11 +402,21 @@ func (b *batch) release(version string, event bool) error {
 	return nil
 }
 
-// ingestEnvelope stores an envelope that arrived now, whole or not at all.
-func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *payload.Envelope, remote string) (string, error) {
+// ingestEnvelope stores an envelope that arrived now, whole or not at all. It
+// calls done, if that is not nil, once what waits to be stored is all there is,
+// and not large.
+func (s *Sandbox) ingestEnvelope(ctx context.Context, p project, env *payload.Envelope, remote string, done func()) (string, error) {
 	b := &batch{Arrival: payload.Arrival{Received: s.now(), Remote: remote, Trace: env.Trace}, project: p}
 	if err := b.read(env); err != nil {
 		return "", err
+	}
+	if done != nil && b.held <= maxHeld {
+		leave, err := s.intake.storing.enter(ctx)
+		if err != nil {
+			return "", err
+		}
+		defer leave()
+		done()
 	}
 	id, err := s.commit(ctx, b)
 	if err == nil {

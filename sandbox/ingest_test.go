@@ -186,7 +186,7 @@ func FuzzEnvelope(f *testing.F) {
 		if env.EventID == "" {
 			env.EventID = randomHex(16)
 		}
-		if _, err := sb.ingestEnvelope(t.Context(), p, env, "192.0.2.1"); err != nil {
+		if _, err := sb.ingestEnvelope(t.Context(), p, env, "192.0.2.1", nil); err != nil {
 			var bad *badPayload
 			if !errors.As(err, &bad) {
 				t.Fatalf("ingest %q: %v", raw, err)

@@ -118,7 +118,10 @@ func (s *Sandbox) accept(w http.ResponseWriter, r *http.Request, parse func([]by
 	if err := s.limitErrors(w.Header(), append(given, keyOfDSN(env.DSN))[0], live.limit, env); err != nil {
 		return "", err
 	}
-	id, err := s.ingestEnvelope(r.Context(), live.project, env, remoteIP(r))
+	if len(raw) > maxHeld { // what waits may point into it
+		done = nil
+	}
+	id, err := s.ingestEnvelope(r.Context(), live.project, env, remoteIP(r), done)
 	var bad *badPayload
 	if errors.As(err, &bad) {
 		return "", badRequest("bad envelope: %v", err)
