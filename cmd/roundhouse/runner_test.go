@@ -29,6 +29,8 @@ type runner struct {
 	url  string // public
 	stop func() // drains, and fails the test if that goes wrong
 
+	stderr *watch
+
 	mu      sync.Mutex // guards clients
 	clients []*client.Client
 }
@@ -69,7 +71,7 @@ func launch(t testing.TB, data string, env map[string]string, program func(conte
 		ended <- program(ctx, args, streams{strings.NewReader(""), io.Discard, stderr})
 		stderr.close()
 	}()
-	r := &runner{t: t, url: strings.TrimSuffix(stderr.find(`MCP client\s+(\S+)`), "/mcp")}
+	r := &runner{t: t, stderr: stderr, url: strings.TrimSuffix(stderr.find(`MCP client\s+(\S+)`), "/mcp")}
 	r.stop = sync.OnceFunc(func() {
 		r.disconnect()
 		cancel()
