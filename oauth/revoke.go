@@ -74,8 +74,10 @@ func (s *Server) end(ctx context.Context, grant StoredGrant, e Event) error {
 	return nil
 }
 
-// ended records that a grant was revoked here, and has it revoked upstream.
+// ended tells and records that a grant was revoked here, and has it revoked
+// upstream.
 func (s *Server) ended(ctx context.Context, grant StoredGrant, e Event) {
+	s.tellEnded(grant.ID)
 	if e.Kind == "" {
 		e.Kind = EventRevocation
 	}

@@ -289,3 +289,34 @@ func TestServer_revoke_sharedUpstreamToken(t *testing.T) {
 		t.Errorf("with nobody left to use it, the upstream was asked %d times to revoke the token", len(w.Upstream.revoked))
 	}
 }
+
+// Whoever holds something open for a grant is told when it is revoked.
+func TestServer_Ended(t *testing.T) {
+	w := newWorld(t)
+	cfg := w.Config(w.Store)
+	var ended []string
+	cfg.Ended = func(grant string) { ended = append(ended, grant) }
+	s, err := oauth.NewServer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Server, w.web.Config.Handler, w.servers = s, s, append(w.servers, s)
+	for why, end := range map[string]func(tk tokens, grant string){
+		"by its client": func(tk tokens, _ string) { w.Revoke(url.Values{"client_id": {w.ClientID}, "token": {tk.Access}}) },
+		"by the upstream": func(_ tokens, grant string) {
+			token, err := s.UpstreamToken(t.Context(), grant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.refuse(s, grant, token)
+		},
+	} {
+		tk := w.SignIn("inspect")
+		grant := w.Grant(tk).ID
+		ended = nil
+		end(tk, grant)
+		if len(ended) != 1 || ended[0] != grant {
+			t.Errorf("revoked %s: told of %v, want %s", why, ended, grant)
+		}
+	}
+}

@@ -78,6 +78,10 @@ type Config struct {
 	// the account page. The upstream token is good for AccountScopes. Nil: nobody.
 	Admin func(ctx context.Context, user User, accessToken string) (bool, error)
 
+	// Ended is told the id of each grant that this process has revoked, once it
+	// is in the store; it must not block. Nil: nobody is told.
+	Ended func(grant string)
+
 	// AccountScopes are asked of the upstream for signing in to the account
 	// page: what Identify and Admin need.
 	AccountScopes []string
@@ -136,6 +140,7 @@ type Server struct {
 	identify     func(context.Context, string) (User, error)
 	reaches      func(ctx context.Context, accessToken, org, project string) (bool, error)
 	admin        func(context.Context, User, string) (bool, error)
+	tellEnded    func(grant string)
 
 	accountScopes []string
 
@@ -179,6 +184,7 @@ func NewServer(cfg Config) (*Server, error) {
 		identify:     cfg.Identify,
 		reaches:      cfg.Reaches,
 		admin:        cfg.Admin,
+		tellEnded:    cfg.Ended,
 
 		accountScopes: slices.Clone(cfg.AccountScopes),
 
@@ -210,6 +216,9 @@ func NewServer(cfg Config) (*Server, error) {
 	}
 	if s.log == nil {
 		s.log = slog.Default()
+	}
+	if s.tellEnded == nil {
+		s.tellEnded = func(string) {}
 	}
 	s.uses, s.events, s.farewells = s.newUses(), s.newEvents(), s.newFarewells()
 	if s.source = cfg.Source; s.source == nil {

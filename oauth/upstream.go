@@ -102,6 +102,7 @@ func (s *Server) endGrant(ctx context.Context, grant StoredGrant) error {
 	if err := s.store.Revoke(ctx, grant.ID); err != nil {
 		return err
 	}
+	s.tellEnded(grant.ID)
 	s.recordGrant(ctx, grant.Grant, Event{Kind: EventRevocation, Detail: errEnded.Error()})
 	return nil
 }
