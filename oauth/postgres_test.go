@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"roundhouse/oauth"
 	"roundhouse/oauth/oauthtest"
@@ -155,5 +156,95 @@ func TestPostgresStore_outlivesItsConnections(t *testing.T) {
 		if _, err := s.Client(t.Context(), id); err != nil {
 			t.Errorf("the second call after the server ended all connections: %v", err)
 		}
+	}
+}
+
+// Two transactions that wait for each other: the server undoes the one of the
+// store, which does it again and tells nobody.
+func TestPostgresStore_deadlock(t *testing.T) {
+	if !withServer(t) {
+		return
+	}
+	schema := newSchema(t)
+	s := openStore(t, withParameter(t, schema, "deadlock_timeout", "2s")) // who has waited so long is undone
+	other := connect(t, withParameter(t, schema, "deadlock_timeout", "10min"))
+	defer other.Close()
+	at := time.UnixMilli(60_000).UTC()
+	uses := []oauth.Use{{Grant: "g1", Time: at}, {Grant: "g2", Time: at}}
+	for _, use := range uses {
+		if _, err := s.PutGrant(t.Context(), oauth.StoredGrant{Grant: oauth.Grant{ID: use.Grant, User: use.Grant}, Upstream: oauth.Upstream{Sealed: []byte{1}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.PutUses(t.Context(), uses); err != nil {
+		t.Fatal(err)
+	}
+
+	tx, err := other.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	touch := func(grant string) {
+		t.Helper()
+		if _, err := tx.Exec(`UPDATE grant_uses SET used_at = used_at WHERE grant_id = $1`, grant); err != nil {
+			t.Fatal(err)
+		}
+	}
+	touch("g2")
+	for i := range uses {
+		uses[i].Time = at.Add(time.Minute)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.PutUses(t.Context(), uses) }()
+	for count(t, schema, `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO grant_uses%'`) == 0 {
+	}
+	touch("g1") // which the store holds until it is undone
+	select {
+	case err := <-done:
+		t.Fatalf("the store is done, %v, though another still holds what it writes", err)
+	default:
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatalf("after a deadlock: %v", err)
+	}
+	grants, err := s.Grants(t.Context(), oauth.GrantQuery{Limit: 9})
+	if err != nil || len(grants) != 2 || !grants[0].Used.Equal(uses[0].Time) || !grants[1].Used.Equal(uses[0].Time) {
+		t.Errorf("after a deadlock: %+v, %v", grants, err)
+	}
+}
+
+// A server that cannot put transactions in an order is asked again, but not for
+// ever.
+func TestPostgresStore_serializationFailure(t *testing.T) {
+	if !withServer(t) {
+		return
+	}
+	schema := newSchema(t)
+	s := openStore(t, schema)
+	fail := func(times int) { // a sequence counts what was undone, too
+		execute(t, schema, fmt.Sprintf(`DROP SEQUENCE IF EXISTS attempts; CREATE SEQUENCE attempts;
+			CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+				IF nextval('attempts') <= %d THEN RAISE EXCEPTION 'could not serialize access' USING ERRCODE = 'serialization_failure'; END IF;
+				RETURN NEW;
+			END $$;
+			CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION fail()`, times))
+	}
+	fail(4)
+	if err := s.PutClient(t.Context(), oauth.Client{ID: "c"}); err != nil {
+		t.Errorf("after four failures: %v", err)
+	}
+	if _, err := s.Client(t.Context(), "c"); err != nil {
+		t.Error(err)
+	}
+	fail(1000)
+	if err := s.PutClient(t.Context(), oauth.Client{ID: "d"}); err == nil || !strings.Contains(err.Error(), "serialize") {
+		t.Errorf("a server that always fails: %v", err)
+	}
+	if got := count(t, schema, `SELECT last_value FROM attempts`); got != 5 {
+		t.Errorf("%d attempts, want 5", got)
 	}
 }
