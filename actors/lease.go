@@ -2,13 +2,14 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"roundhouse/constraint"
+	"roundhouse/jsonrpc"
 	"roundhouse/transport"
 )
 
@@ -21,7 +22,7 @@ const fenced = -1 << 40
 type lease struct {
 	key       constraint.Key
 	transport *transport.Transport
-	limit     int64 // of requests, streams included
+	limit     int64 // of requests, without streams
 	maxOpen   int64 // of streams
 	releaser  func()
 
@@ -58,7 +59,7 @@ func (l *lease) tryAcquire() admission {
 		switch {
 		case n < 0:
 			return gone
-		case n >= l.limit:
+		case n-l.open.Load() >= l.limit:
 			return full
 		case l.state.CompareAndSwap(n, n+1):
 			return acquired
@@ -105,28 +106,31 @@ func (l *lease) fence() {
 // context's life does. The key goes into the request's context here, not in a
 // tool middleware, so that every kind of MCP handler sees it.
 func (l *lease) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithCancel(constraint.With(r.Context(), l.key))
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(constraint.With(r.Context(), l.key))
+	defer cancel(nil)
 	life := l.calls
-	if isStream(r) {
+	if transport.IsStream(r) {
 		// Counted apart, so that streams cannot take the place of calls.
 		defer l.open.Add(-1)
 		if l.open.Add(1) > l.maxOpen {
 			w.Header().Set("Retry-After", "1")
-			transport.WriteError(w, http.StatusServiceUnavailable, "too many open streams in this context")
+			jsonrpc.Refuse(w, http.StatusServiceUnavailable, "too many open streams in this context")
 			return
 		}
 		life = l.streams
 		if caller, _ := constraint.CallerFrom(ctx); !caller.Expires.IsZero() {
-			ctx, cancel = context.WithDeadline(ctx, caller.Expires)
-			defer cancel()
+			expiring, stop := context.WithDeadlineCause(ctx, caller.Expires, errExpired)
+			defer stop()
+			ctx = expiring
 		}
 	}
-	defer context.AfterFunc(life, cancel)()
+	// With a cause, so that the transport can tell it from a client that has
+	// gone, and say goodbye.
+	defer context.AfterFunc(life, func() { cancel(errEnding) })()
 	l.transport.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// isStream tells requests that stay open until somebody ends them.
-func isStream(r *http.Request) bool {
-	return r.Method == http.MethodGet || strings.EqualFold(r.Header.Get("Mcp-Method"), "subscriptions/listen")
-}
+var (
+	errEnding  = errors.New("the context ends")
+	errExpired = errors.New("the token has expired")
+)

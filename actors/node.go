@@ -30,8 +30,8 @@ type Config struct {
 	Idle        time.Duration // without a request for so long, a context passivates; 15 minutes
 	Activation  time.Duration // the longest that NewServer may take; 20 seconds
 	MaxContexts int           // contexts in memory; 100 000. One more is refused
-	MaxInFlight int           // requests and open streams in one context; 256. One more is refused
-	MaxStreams  int           // of these, open streams; 64. One more is refused
+	MaxInFlight int           // requests at once in one context, without streams; 256. One more is refused
+	MaxStreams  int           // open streams in one context; 64. One more is refused
 	MaxBuilding int           // activations that ask Sentry at the same time; 64. One more waits
 	MaxOpening  int           // contexts that one user may be opening at the same time; 8. One more waits
 	Logger      *slog.Logger  // nil: nothing is logged

@@ -44,7 +44,8 @@ func (b *bodies) end(user string, size int64) {
 
 // readBody reads the whole body before anything is activated for it, or answers
 // itself. mcp-go would read it without any bound. The body is nil where there is
-// none to read; its memory is given back by done, which is never nil.
+// none to read; its memory is given back by done, which is never nil and may be
+// called again.
 func (rt *router) readBody(w http.ResponseWriter, r *http.Request, user string) (body []byte, done func(), ok bool) {
 	if r.Method != http.MethodPost {
 		return nil, func() {}, true
@@ -62,7 +63,7 @@ func (rt *router) readBody(w http.ResponseWriter, r *http.Request, user string) 
 		writeError(w, http.StatusServiceUnavailable, "too many requests are being received at once")
 		return nil, func() {}, false
 	}
-	done = func() { rt.bodies.end(user, size) }
+	done = sync.OnceFunc(func() { rt.bodies.end(user, size) })
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rt.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {

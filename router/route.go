@@ -58,6 +58,11 @@ func (rt *router) serve(w http.ResponseWriter, r *http.Request) {
 	if body != nil {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
+	if isStream(r) {
+		done() // or open streams would take the places of calls
+		rt.serveStream(w, r, caller, handler)
+		return
+	}
 	handler.ServeHTTP(w, r)
 }
 

@@ -14,9 +14,10 @@
 //	body.go     too large, too slow, too many     413, 408, 503
 //	step_up.go  a call outside the token's skills 403 with the challenge
 //	route.go    Directory.Acquire                 404, 401, 503
+//	stream.go   too many open streams             503
 //
 // Nothing before the token tells what exists. A Handler is safe for concurrent
-// use and starts no goroutine.
+// use and keeps no goroutine.
 package router
 
 import (
@@ -68,6 +69,8 @@ type Config struct {
 	// the Host for itself.
 	Public map[string]http.Handler
 
+	Streams *Streams // nil: some that nobody else can end
+
 	About About // for directories and scanners
 
 	Origins []string                    // allowed beside PublicURL's own
@@ -96,6 +99,9 @@ func New(cfg Config) http.Handler {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Streams == nil {
+		cfg.Streams = new(Streams)
 	}
 	rt := &router{
 		Config:  cfg,

@@ -28,6 +28,7 @@ type program struct {
 	admins     administrators
 	brought    *passthrough // nil: no tokens of Sentry's own
 	node       *actors.Node
+	streams    router.Streams
 	handler    http.Handler
 }
 
@@ -111,6 +112,7 @@ func (p *program) newAuth(cfg *config, keys *oauth.Keyring, logger *slog.Logger)
 		UpstreamRevokeURL: p.backend.revokeURL,
 		Reaches:           p.reaches,
 		Admin:             p.isAdmin,
+		Ended:             p.streams.End,
 		AccountScopes:     p.admins.scopes(),
 
 		Store:  p.store,
@@ -210,6 +212,7 @@ func (p *program) newRouter(cfg *config, logger *slog.Logger) http.Handler {
 		Directory:     p.node,
 		Verify:        p.verify,
 		VerifySentry:  verifySentry,
+		Streams:       &p.streams,
 		StepUp:        stepUp,
 		Scopes:        all,
 		DefaultScopes: first,
