@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -309,13 +308,12 @@ func (b *batch) logs(raw []byte) error {
 }
 
 // itemIDs gives each item of a container an id. The ids are made of what was
-// sent, so that the seed is the same each time.
+// sent and when, so that the seed is the same each time. The time comes first: an
+// index of ids that arrive in their order is written at its end, and one of ids in
+// no order everywhere.
 func (b *batch) itemIDs(raw []byte) func(i int) string {
 	sum := sha256.Sum256(append([]byte(strconv.FormatInt(b.project.id, 10)+" "), raw...))
-	return func(i int) string {
-		id := sha256.Sum256(append(sum[:], strconv.Itoa(i)...))
-		return hex.EncodeToString(id[:16])
-	}
+	return func(i int) string { return fmt.Sprintf("%016x%04x%x", b.Received.UnixNano(), i, sum[:6]) }
 }
 
 // inherit sets what an item of a container has from the envelope alone.

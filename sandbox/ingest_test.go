@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -201,4 +202,20 @@ func FuzzEnvelope(f *testing.F) {
 			ev.details()
 		}
 	})
+}
+
+// TestItemIDs: ids that arrive later come later.
+func TestItemIDs(t *testing.T) {
+	b := &batch{Arrival: payload.Arrival{Received: noon}}
+	first, second := b.itemIDs([]byte("a")), b.itemIDs([]byte("b"))
+	b = &batch{Arrival: payload.Arrival{Received: noon.Add(time.Nanosecond)}}
+	third := b.itemIDs([]byte("a"))
+	for _, pair := range [][2]string{{first(0), first(1)}, {first(9999), third(0)}, {second(9999), third(0)}} {
+		if pair[0] >= pair[1] || !payload.IsHex(pair[0], 32) || !payload.IsHex(pair[1], 32) {
+			t.Errorf("%s and then %s", pair[0], pair[1])
+		}
+	}
+	if first(0) == second(0) {
+		t.Errorf("%s is the id of two items", first(0))
+	}
 }
