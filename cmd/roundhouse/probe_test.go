@@ -169,15 +169,6 @@ func (got reply) message(t testing.TB) (m struct {
 	return m
 }
 
-// code is that of the JSON-RPC error, or 0.
-func (got reply) code(t testing.TB) int {
-	t.Helper()
-	if m := got.message(t); m.Error != nil {
-		return m.Error.Code
-	}
-	return 0
-}
-
 // alike fails the test if two answers can be told apart, but for what differs
 // from one request to the next in any case.
 func alike(t testing.TB, what string, got, want reply) {
