@@ -103,6 +103,12 @@ func searched[T any](r *request, scan func(*sql.Rows) (T, error), statement stri
 	return out, err
 }
 
+// searchedRow is searched for a statement that gives one row.
+func (r *request) searchedRow(statement string, args []any, into ...any) error {
+	_, err := searched(r, func(rows *sql.Rows) (none struct{}, err error) { return none, rows.Scan(into...) }, statement, args)
+	return err
+}
+
 func inTurn[T any](ctx context.Context, r *request, scan func(*sql.Rows) (T, error), statement string, args []any) ([]T, error) {
 	leave, err := r.sb.searchers.enter(ctx, strconv.FormatInt(r.user.ID, 10))
 	if err != nil {

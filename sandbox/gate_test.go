@@ -40,6 +40,36 @@ func TestGates(t *testing.T) {
 	}
 }
 
+// TestSearched_Routes: what may have to read much waits for what others have
+// begun, and gives up with its client; what is looked up quickly does not wait.
+func TestSearched_Routes(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, reading...)
+	r.ingest("event", `{"message":"hello","tags":{"shelf":"tents"},"release":"shop@1","contexts":{"trace":{"trace_id":"0123456789abcdef0123456789abcdef","span_id":"0123456789abcdef"}}}`)
+	issue := "/organizations/acme-outdoors/issues/" + r.onlyIssue().ID
+	for range maxSearches {
+		r.sb.searching <- struct{}{}
+	}
+	const org = "/organizations/acme-outdoors"
+	for path, waits := range map[string]bool{
+		org + "/issues/": true, org + "/events/?field=id": true, org + "/releases/": true,
+		issue + "/tags/shelf/": true, issue + "/events/": true,
+		org + "/trace/0123456789abcdef0123456789abcdef/": true, org + "/trace-meta/0123456789abcdef0123456789abcdef/": true,
+		issue + "/": false, issue + "/events/latest/": false, org + "/projects/": false,
+	} {
+		patience := 10 * time.Second
+		if waits {
+			patience = 200 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		req := httptest.NewRequestWithContext(ctx, "GET", "/api/0"+path, nil)
+		req.Header.Set("Authorization", "Bearer "+r.token)
+		if w := r.send(req); (w.Code == http.StatusOK) == waits {
+			t.Errorf("GET %s = %d %s, want it to wait: %v", path, w.Code, w.Body, waits)
+		}
+		cancel()
+	}
+}
+
 // TestSearched_Slow: however many slow searches users make, others are answered.
 func TestSearched_Slow(t *testing.T) {
 	r := start(t, Options{Empty: true}).as(priya, reading...)

@@ -245,8 +245,8 @@ func issueTag(r *request) (any, error) {
 	}
 	path := `$."` + key + `"`
 	const from = " FROM item WHERE issue = ? AND json_type(attrs, ?) IN ('text', 'integer', 'real', 'true', 'false')"
-	top, err := collect(r.Context(), r.sb.read(), scan, "SELECT CAST(attrs ->> ? AS TEXT), count(*), min(ts), max(ts)"+from+
-		" GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?", path, is.id, path, maxTagValues)
+	top, err := searched(r, scan, "SELECT CAST(attrs ->> ? AS TEXT), count(*), min(ts), max(ts)"+from+
+		" GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?", []any{path, is.id, path, maxTagValues})
 	if err != nil {
 		return nil, err
 	}
@@ -254,8 +254,7 @@ func issueTag(r *request) (any, error) {
 		return nil, notFound()
 	}
 	var total, unique int64
-	err = r.sb.read().QueryRowContext(r.Context(), "SELECT count(*), count(DISTINCT attrs ->> ?)"+from, path, is.id, path).Scan(&total, &unique)
-	if err != nil {
+	if err := r.searchedRow("SELECT count(*), count(DISTINCT attrs ->> ?)"+from, []any{path, is.id, path}, &total, &unique); err != nil {
 		return nil, err
 	}
 	return map[string]any{"key": key, "name": key, "totalValues": total, "uniqueValues": unique, "topValues": top}, nil

@@ -72,11 +72,11 @@ func (r *request) knownHealth(projects []int64) (map[tallyKey]bool, error) {
 		return nil, err
 	}
 	known := map[tallyKey]bool{}
-	_, err = collect(r.Context(), r.sb.read(), func(rows *sql.Rows) (k tallyKey, err error) {
+	_, err = searched(r, func(rows *sql.Rows) (k tallyKey, err error) {
 		err = rows.Scan(&k.project, &k.release)
 		known[k] = true
 		return k, err
-	}, "SELECT DISTINCT project, release FROM session_count WHERE project IN (SELECT value FROM json_each(?))", string(in))
+	}, "SELECT DISTINCT project, release FROM session_count WHERE project IN (SELECT value FROM json_each(?))", []any{string(in)})
 	return known, err
 }
 

@@ -39,16 +39,14 @@ func scanRelease(rows *sql.Rows) (v release, err error) {
 	return v, rows.Scan(&v.id, &v.version, &v.ref, &v.url, &v.created, &v.released, &v.first, &v.last)
 }
 
-func (r *request) releases(where string, args ...any) ([]release, error) {
+// releaseArgs are those of releasesIn, and others.
+func (r *request) releaseArgs(others ...any) ([]any, error) {
 	ids, err := r.projectIDs()
 	if err != nil {
 		return nil, err
 	}
 	projects, err := json.Marshal(ids)
-	if err != nil {
-		return nil, err
-	}
-	return collect(r.Context(), r.sb.read(), scanRelease, releasesIn+where, append([]any{string(projects), r.org.id}, args...)...)
+	return append([]any{string(projects), r.org.id}, others...), err
 }
 
 // listReleases lists the newest first.
@@ -57,8 +55,12 @@ func listReleases(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := r.releases(`AND instr(lower(r.version), ?3)
-		GROUP BY r.id ORDER BY coalesce(r.released, r.created) DESC, r.id DESC LIMIT ?4 OFFSET ?5`, r.text("query"), limit+1, offset)
+	args, err := r.releaseArgs(r.text("query"), limit+1, offset)
+	if err != nil {
+		return nil, err
+	}
+	found, err := searched(r, scanRelease, releasesIn+`AND instr(lower(r.version), ?3)
+		GROUP BY r.id ORDER BY coalesce(r.released, r.created) DESC, r.id DESC LIMIT ?4 OFFSET ?5`, args)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +69,11 @@ func listReleases(r *request) (any, error) {
 
 // release looks up {version} of the path.
 func (r *request) release() (release, error) {
-	found, err := r.releases("AND r.version = ?3 GROUP BY r.id", r.PathValue("version"))
+	args, err := r.releaseArgs(r.PathValue("version"))
+	if err != nil {
+		return release{}, err
+	}
+	found, err := collect(r.Context(), r.sb.read(), scanRelease, releasesIn+"AND r.version = ?3 GROUP BY r.id", args...)
 	if err != nil {
 		return release{}, err
 	}
@@ -107,12 +113,12 @@ func (r *request) releasesJSON(releases []release) ([]map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen, err := collect(r.Context(), r.sb.read(), scanInProject, `WITH new AS MATERIALIZED (
+	seen, err := searched(r, scanInProject, `WITH new AS MATERIALIZED (
 			SELECT i.project, i.first_release AS version, count(*) AS n FROM issue i JOIN project p ON p.id = i.project
 			WHERE p.org = ?2 AND i.first_release <> '' GROUP BY 1, 2)
 		SELECT rp.release, rp.project, coalesce(new.n, 0) FROM release_project rp JOIN release r ON r.id = rp.release
 		LEFT JOIN new ON new.project = rp.project AND new.version = r.version
-		WHERE rp.release IN (SELECT value FROM json_each(?1)) ORDER BY rp.release, rp.project`, string(list), r.org.id)
+		WHERE rp.release IN (SELECT value FROM json_each(?1)) ORDER BY rp.release, rp.project`, []any{string(list), r.org.id})
 	if err != nil {
 		return nil, err
 	}

@@ -126,14 +126,14 @@ func (r *request) trace(limit int) (roots []*traceNode, alone []traceError, err 
 	if err != nil {
 		return nil, nil, err
 	}
-	nodes, err := collect(r.Context(), r.sb.read(), scanTraceNode, "SELECT it.span_id, it.event_id, p.id, p.slug, json(it.attrs)"+
-		traceItems+ofTrace+"'span' ORDER BY it.ts, it.id LIMIT ?5", append(args, limit)...)
+	nodes, err := searched(r, scanTraceNode, "SELECT it.span_id, it.event_id, p.id, p.slug, json(it.attrs)"+
+		traceItems+ofTrace+"'span' ORDER BY it.ts, it.id LIMIT ?5", append(args, limit))
 	if err != nil {
 		return nil, nil, err
 	}
-	failures, err := collect(r.Context(), r.sb.read(), scanTraceError, `SELECT it.event_id, it.span_id, p.id, p.slug, it.ts, i.id, i.short, i.title, i.culprit, i.type,
+	failures, err := searched(r, scanTraceError, `SELECT it.event_id, it.span_id, p.id, p.slug, it.ts, i.id, i.short, i.title, i.culprit, i.type,
 		coalesce(it.attrs ->> '$.level', i.level)`+traceItems+" JOIN issue i ON i.id = it.issue"+ofTrace+
-		"'error' ORDER BY it.ts, it.id LIMIT ?5", append(args, maxTraceErrors)...)
+		"'error' ORDER BY it.ts, it.id LIMIT ?5", append(args, maxTraceErrors))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -281,7 +281,7 @@ func getTraceMeta(r *request) (any, error) {
 	}
 	m := traceMeta{Ops: map[string]int64{}}
 	count := func(kind, what string, into *int64) error {
-		return r.sb.read().QueryRowContext(r.Context(), "SELECT count("+what+")"+traceItems+ofTrace+"'"+kind+"'", args...).Scan(into)
+		return r.searchedRow("SELECT count("+what+")"+traceItems+ofTrace+"'"+kind+"'", args, into)
 	}
 	for _, err := range []error{count("log", "*", &m.Logs), count("error", "*", &m.Errors), count("span", "DISTINCT it.span_id", &m.Spans)} {
 		if err != nil {
@@ -305,8 +305,8 @@ func (m *traceMeta) countOps(r *request, args []any) error {
 		m.Ops[op] = n
 		return struct{}{}, err
 	}
-	_, err := collect(r.Context(), r.sb.read(), scan, "SELECT coalesce(it.attrs ->> '$.\"span.op\"', '') AS op, count(DISTINCT it.span_id)"+
-		traceItems+ofTrace+"'span' GROUP BY op ORDER BY 2 DESC LIMIT ?5", append(args, maxCounted)...)
+	_, err := searched(r, scan, "SELECT coalesce(it.attrs ->> '$.\"span.op\"', '') AS op, count(DISTINCT it.span_id)"+
+		traceItems+ofTrace+"'span' GROUP BY op ORDER BY 2 DESC LIMIT ?5", append(args, maxCounted))
 	return err
 }
 
@@ -322,8 +322,8 @@ func (m *traceMeta) countTransactions(r *request, args []any) error {
 		return payload.Object{"transaction.event_id": event, "count()": n}, err
 	}
 	var err error
-	m.Transactions, err = collect(r.Context(), r.sb.read(), scan, `SELECT it.event_id, 1 + coalesce(json_array_length(CAST(it.body AS TEXT), '$.spans'), 0)`+
-		traceItems+ofTrace+"'transaction' GROUP BY it.event_id ORDER BY min(it.ts) LIMIT ?5", append(args, maxCounted)...)
+	m.Transactions, err = searched(r, scan, `SELECT it.event_id, 1 + coalesce(json_array_length(CAST(it.body AS TEXT), '$.spans'), 0)`+
+		traceItems+ofTrace+"'transaction' GROUP BY it.event_id ORDER BY min(it.ts) LIMIT ?5", append(args, maxCounted))
 	if others := m.Spans - inside; err == nil && others > 0 {
 		m.Transactions = append(m.Transactions, payload.Object{"transaction.event_id": nil, "count()": others})
 	}
