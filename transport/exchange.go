@@ -44,9 +44,11 @@ func (t *Transport) exchange(w http.ResponseWriter, r *http.Request) {
 		t.http.ServeHTTP(w, r)
 		return
 	}
-	e := &exchange{events: newEvents(w, t.keepAlive), header: http.Header{}, ctx: r.Context()}
+	ctx, done := t.outlive(r)
+	defer done()
+	e := &exchange{events: newEvents(w, t.keepAlive), header: http.Header{}, ctx: ctx}
 	defer e.finish()
-	t.http.ServeHTTP(e, r.WithContext(context.WithValue(r.Context(), exchangeInContext{}, e)))
+	t.http.ServeHTTP(e, r.WithContext(context.WithValue(ctx, exchangeInContext{}, e)))
 }
 
 // finish writes the result if it is still to be framed, and ends everything
