@@ -48,6 +48,9 @@ func (t *Transport) exchange(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	e := &exchange{events: newEvents(w, t.keepAlive), header: http.Header{}, ctx: ctx}
 	defer e.finish()
+	if s := sessionFrom(r.Context()); s != nil && r.Method == http.MethodGet {
+		defer t.tellsOf(s, e)()
+	}
 	t.http.ServeHTTP(e, r.WithContext(context.WithValue(ctx, exchangeInContext{}, e)))
 }
 
@@ -230,6 +233,7 @@ type httpSession interface {
 // requestSession is mcp-go's session as one request's handler sees it.
 type requestSession struct {
 	httpSession
+	t        *Transport
 	exchange *exchange
 	id       string
 }
@@ -262,5 +266,5 @@ func (t *Transport) withExchange(ctx context.Context, _ *http.Request) context.C
 	if id == "" {
 		id = requestID()
 	}
-	return t.mcp.WithContext(ctx, &requestSession{s, e, id})
+	return t.mcp.WithContext(ctx, &requestSession{s, t, e, id})
 }

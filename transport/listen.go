@@ -18,7 +18,7 @@ import (
 
 // maxWatched bounds the resources, and the tasks, of one stream. What is more is
 // left out of what the client is granted.
-const maxWatched = 64
+const maxWatched = 16
 
 // subscriber watches MCP resources until it leaves.
 type subscriber interface {

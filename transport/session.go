@@ -44,6 +44,8 @@ type session struct {
 
 	uses     atomic.Int64 // requests in flight; negative when ended
 	lastUsed atomic.Int64 // Unix nanoseconds
+
+	subscribed subscriptions
 }
 
 // endedSession is far below any number of requests, as in a lease.

@@ -13,6 +13,7 @@ import (
 
 	"roundhouse/constraint"
 	"roundhouse/jsonrpc"
+	"roundhouse/watch"
 )
 
 // Versions are the revisions of MCP that every context speaks, newest first;
@@ -36,6 +37,7 @@ type Config struct {
 	Logger      *slog.Logger  // nil: nothing is logged
 
 	Tasks TaskConfig
+	Watch watch.Config
 
 	// Requires returns what a client must have declared to call a tool; empty:
 	// nothing. Nil: no tool requires anything.
@@ -77,6 +79,7 @@ type Transport struct {
 	http     *server.StreamableHTTPServer
 	requires func(tool string) Capabilities
 	sessions sessions
+	watcher  *watch.Watcher
 	sources  sources
 	tasks    *taskServer // nil: no tasks
 
@@ -89,6 +92,8 @@ func New(s *server.MCPServer, cfg Config) *Transport {
 	cfg = cfg.withDefaults()
 	t := &Transport{mcp: s, requires: cfg.Requires, keepAlive: cfg.KeepAlive}
 	t.sessions = sessions{key: cfg.Key, secret: cfg.Secret, limit: cfg.MaxSessions, idle: cfg.SessionIdle, users: cfg.Users, drop: t.drop}
+	t.watcher = watch.New(t.read, cfg.Watch)
+	t.sources.join = t.join
 	t.http = server.NewStreamableHTTPServer(s,
 		server.WithSessionIdManagerResolver(t),
 		server.WithStreamableHTTPProtocolVersions(Versions...),

@@ -309,6 +309,40 @@ func TestWatcher_Watch_tooMuch(t *testing.T) {
 	})
 }
 
+func TestSubscriber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(Config{MaxResources: 2})
+		sub := s.Join(t.Context(), func(uri string) {
+			s.lock.Lock()
+			defer s.lock.Unlock()
+			s.told = append(s.told, uri)
+		})
+		for _, uri := range []string{"x", "y", "x"} {
+			if err := sub.Watch(uri); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := sub.Watch("z"); !errors.Is(err, ErrTooMany) {
+			t.Errorf("a third: %v", err)
+		}
+		s.pass(time.Minute)
+		sub.Unwatch("y")
+		sub.Unwatch("never watched")
+		s.pages["x"], s.pages["y"] = "2", "2"
+		s.pass(5 * time.Minute)
+		s.wantTold(t, "x")
+		sub.Leave()
+		sub.Leave()
+		s.pass(0)
+		if err := sub.Watch("x"); err != nil || s.resources != nil {
+			t.Errorf("after it has left it watches %v, %v", s.resources, err)
+		}
+		s.pages["x"] = "3"
+		s.pass(time.Hour)
+		s.wantTold(t)
+	})
+}
+
 func TestWatcher_MayWatch(t *testing.T) {
 	s := newScene(Config{})
 	s.lock.Unlock()
