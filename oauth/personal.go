@@ -124,6 +124,19 @@ func (s *Server) issuePersonal(ctx context.Context, pending authorization, came 
 	return token, grant, err
 }
 
+// RevokePersonalToken ends a personal access token by the id of its grant, for
+// whoever runs the server, and returns what it was; else ErrNotFound.
+func (s *Server) RevokePersonalToken(ctx context.Context, id string) (Grant, error) {
+	grant, err := s.store.Grant(ctx, id)
+	if err != nil {
+		return Grant{}, err
+	}
+	if grant.ClientID != PersonalClient {
+		return Grant{}, ErrNotFound
+	}
+	return grant.Grant, s.end(ctx, grant, Event{By: "operator", Detail: "on the command line"})
+}
+
 // PersonalToken is what CreatePersonalToken makes a token of.
 type PersonalToken struct {
 	Name        string

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -69,6 +70,35 @@ func TestServer_personalToken_revoked(t *testing.T) {
 	w.Grant(tk)
 	submit(w, browser, "/account/revoke", url.Values{"proof": {proofOf(w, browser)}, "grant": {w.Grant(tk).ID}})
 	w.WantDead("revoked on the page", tk)
+}
+
+// Whoever runs the server ends a personal token by its id, upstream too, and
+// nothing else.
+func TestServer_RevokePersonalToken(t *testing.T) {
+	w := newWorld(t)
+	app := w.SignIn("inspect")
+	browser := w.SignedIn(ann)
+	_, page := submit(w, browser, "/account/tokens", PersonalForm(w, browser))
+	tk := tokens{Access: personalToken.FindString(page)}
+	for _, id := range []string{"", "unknown", w.Grant(app).ID} {
+		if _, err := w.Server.RevokePersonalToken(t.Context(), id); !errors.Is(err, oauth.ErrNotFound) {
+			t.Errorf("RevokePersonalToken(%q): %v, want ErrNotFound", id, err)
+		}
+	}
+	w.Events("")
+	w.Upstream.Set(func() { w.Upstream.revoked = nil }) // what the account page gave back
+	grant, err := w.Server.RevokePersonalToken(t.Context(), w.Grant(tk).ID)
+	if err != nil || grant.ClientName != "Nightly" {
+		t.Errorf("RevokePersonalToken: %+v, %v", grant, err)
+	}
+	w.WantDead("revoked by the operator", tk)
+	w.Grant(app)
+	if got := w.Events(oauth.EventRevocation); len(got) != 1 || got[0].By != "operator" || got[0].User != "1001" {
+		t.Errorf("recorded %+v", got)
+	}
+	if len(w.Upstream.revoked) != 1 || w.Upstream.revoked[0].Get("token") != "upstream-secret-refresh-iii" {
+		t.Errorf("upstream was asked to revoke %v, want the refresh token of the third sign-in", w.Upstream.revoked)
+	}
 }
 
 func TestServer_personalToken_refuses(t *testing.T) {

@@ -47,11 +47,16 @@ func newSecret(prefix string) string {
 
 const secretLength = 43 // of newSecret(""), in bytes
 
-// newID returns 128 random bits: unguessable, but no secret.
+// newID returns some 128 random bits: unguessable, but no secret. It never looks
+// like a flag: people type it after commands.
 func newID() string {
-	var b [idSize]byte
-	rand.Read(b[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	for {
+		var b [idSize]byte
+		rand.Read(b[:])
+		if id := base64.RawURLEncoding.EncodeToString(b[:]); id[0] != '-' {
+			return id
+		}
+	}
 }
 
 const idSize = 16

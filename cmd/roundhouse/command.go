@@ -88,6 +88,29 @@ else the one that is given, whose user it acts as. Send it as
 			run:      tokenCreate,
 		},
 		{
+			name:    "token list",
+			summary: "list the personal access tokens: their names, contexts, skills, ends and last uses",
+			help: `Lists the personal access tokens that have not expired, the newest first. None can
+be used by what is shown: the tokens themselves are kept nowhere.`,
+			settings: join(shared, []string{"store", "user"}),
+			check:    (*config).checkStore,
+			run:      tokenList,
+		},
+		{
+			name:    "token revoke",
+			operand: "ID",
+			summary: "end a personal access token",
+			help: `Ends a personal access token by its id, which roundhouse token list shows, while
+the server runs.
+
+With the --sentry-url and the application of the server, the Sentry token behind
+one that was made at /account is revoked, too. One that was made on the command
+line stands for a Sentry token that its user brought, which stays.`,
+			settings: join(shared, sentrySettings, []string{"store", "sentry-client-id", "sentry-client-secret", "sentry-revoke-url"}),
+			check:    checkTokenRevoke,
+			run:      tokenRevoke,
+		},
+		{
 			name:    "audit",
 			summary: "print who registered, signed in, allowed, refreshed, revoked or was refused",
 			help: `Prints the audit record of the data directory, oldest first, as lines of JSON:

@@ -173,7 +173,7 @@ var settings = map[string]func(*flag.FlagSet, *config){
 		fs.StringVar(&c.Expires, "expires", "30d", "`time` that the token lives, such as 12h or 90d; at most 365d")
 	},
 	"user": func(fs *flag.FlagSet, c *config) {
-		fs.StringVar(&c.User, "user", "", "only what happened to the user with this `id` in Sentry")
+		fs.StringVar(&c.User, "user", "", "only what is of the user with this `id` in Sentry")
 	},
 	"since": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.Since, "since", "", "only what happened since that `time`: 12h or 7d ago, or 2026-01-31")

@@ -73,6 +73,58 @@ func TestTokenCreate(t *testing.T) {
 	}
 }
 
+// TestTokenRevoke lists and ends tokens beside a server that runs.
+func TestTokenRevoke(t *testing.T) {
+	data := t.TempDir()
+	r := start(t, data, nil)
+	create := func(user, name string) string {
+		return runCommand(t, data, "token", "create", "--public-url", r.url, "--org", "acme-outdoors", "--sandbox-user", user, "--expires", "2d", "--token-name", name)
+	}
+	kept, ended := create(mara, "kept"), create(jon, "nightly report")
+	l := r.login(mara, "")
+	app := l.token(t)
+
+	list := runCommand(t, data, "token", "list")
+	if strings.Contains(list, "rh_") || strings.Count(list, "\n") != 2 {
+		t.Errorf("the list of two tokens:\n%s", list)
+	}
+	line := regexp.MustCompile(`(?m)^(\S+) +nightly report +(.+) +(\S+) +inspect +(\S+) +never$`).FindStringSubmatch(list)
+	if line == nil || line[3] != r.url+"/mcp/acme-outdoors" || line[4] != time.Now().Add(48*time.Hour).UTC().Format(time.DateOnly) {
+		t.Fatalf("the list of two tokens:\n%s", list)
+	}
+	if others := runCommand(t, data, "token", "list", "--user", "nobody"); strings.Contains(others, "\n") {
+		t.Errorf("tokens of nobody:\n%s", others)
+	}
+
+	runCommand(t, data, "token", "revoke", line[1])
+	for what, tt := range map[string]struct {
+		token  string
+		status int
+	}{"the one": {ended, http.StatusUnauthorized}, "the other": {kept, http.StatusOK}, "an app": {app, http.StatusOK}} {
+		if status, answer := r.whoami("/acme-outdoors", "Bearer "+tt.token); status != tt.status {
+			t.Errorf("%s, after one was revoked: %d, want %d: %s", what, status, tt.status, answer)
+		}
+	}
+	if list := runCommand(t, data, "token", "list"); strings.Contains(list, "nightly report") || !strings.Contains(list, "kept") {
+		t.Errorf("the list after one was revoked:\n%s", list)
+	}
+	var grantOfApp string
+	for _, e := range events(t, data) {
+		if e.Kind == oauth.EventGrant && e.Client != oauth.PersonalClient {
+			grantOfApp = e.Grant
+		}
+		if e.Kind == oauth.EventRevocation && (e.By != "operator" || e.Grant != line[1]) {
+			t.Errorf("recorded %+v", e)
+		}
+	}
+	for _, args := range [][]string{{line[1]}, {"nonsense"}, {grantOfApp}} {
+		err := run(t.Context(), append([]string{"token", "revoke", "--data", data, "--"}, args...), func(string) string { return "" }, nil, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), "token list") || exitCode(err) != 1 {
+			t.Errorf("token revoke %q: %v", args, err)
+		}
+	}
+}
+
 func TestParseSince(t *testing.T) {
 	now := time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]string{
