@@ -14,7 +14,8 @@ import (
 
 const (
 	maxVersion = 200
-	maxCommits = 1000 // of one release
+	maxCommits = 1000   // of one release
+	maxHistory = 20_000 // commits, and deploys, of all releases of an organization
 	maxMessage = 10_000
 )
 
@@ -216,7 +217,22 @@ func (u *releaseUpdate) apply(ctx context.Context, q querier, org int64) error {
 			return err
 		}
 	}
+	if len(u.Commits) > 0 {
+		if err := forget(ctx, q, org, id); err != nil {
+			return err
+		}
+	}
 	return outgrow(ctx, q)
+}
+
+// forget deletes the commits of older releases than the newest with so many, but
+// not those of the release that is being told of. A release has as many commits
+// as the number of its last one tells, which is found without reading them all.
+func forget(ctx context.Context, q querier, org, release int64) error {
+	_, err := q.ExecContext(ctx, `DELETE FROM release_commit WHERE release IN (SELECT id FROM (
+		SELECT r.id, sum(coalesce((SELECT max(n) + 1 FROM release_commit c WHERE c.release = r.id), 0)) OVER (ORDER BY r.id = ?2 DESC, r.created DESC, r.id DESC) AS total
+		FROM release r WHERE r.org = ?1) WHERE total > ?3)`, org, release, maxHistory)
+	return err
 }
 
 // outgrow notes that there is more now than the seed, where no new row of a
@@ -288,9 +304,11 @@ func (d *deploy) insert(ctx context.Context, q querier) error {
 		return err
 	}
 	// As with attachments, no program that repeats itself fills the disk.
-	_, err = q.ExecContext(ctx, "DELETE FROM deploy WHERE id IN (SELECT id FROM deploy WHERE release = ? ORDER BY finished DESC, id DESC LIMIT -1 OFFSET ?)", d.release, maxCommits)
-	if err != nil {
-		return err
+	for which, most := range map[string]int{"release = ?1": maxCommits, "release IN (SELECT id FROM release WHERE org = (SELECT org FROM release WHERE id = ?1))": maxHistory} {
+		_, err = q.ExecContext(ctx, "DELETE FROM deploy WHERE id IN (SELECT id FROM deploy WHERE "+which+" ORDER BY finished DESC, id DESC LIMIT -1 OFFSET ?2)", d.release, most)
+		if err != nil {
+			return err
+		}
 	}
 	return outgrow(ctx, q)
 }

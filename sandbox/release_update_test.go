@@ -164,6 +164,52 @@ func TestReleases_Retain(t *testing.T) {
 	}
 }
 
+// TestReleases_Forget: a pipeline that tells of releases for ever fills no disk,
+// and another organization keeps its own.
+func TestReleases_Forget(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, allScopes...)
+	const commits = `{"version":"%s","projects":["%s"],"commits":[{"id":"c","message":"%s"}]}`
+	others := strings.Replace(releasesPath, "acme-outdoors", "globex-labs", 1)
+	r.tell("POST", others, fmt.Sprintf(commits, "theirs", "collector", "theirs"), http.StatusCreated)
+	const full = maxHistory / maxCommits
+	for n := range full {
+		r.tell("POST", releasesPath, fmt.Sprintf(commits, fmt.Sprint("shop@", n), "storefront", "first"), http.StatusCreated)
+		r.clock.pass(time.Minute)
+	}
+	for _, fill := range []string{
+		"INSERT INTO release_commit SELECT c.release, s.value, 'c', '', '', '', c.message, 0 FROM release_commit c, s WHERE s.value < 1000 AND c.message = 'first'",
+		"INSERT INTO deploy(release, environment, name, url, finished) SELECT c.release, 'production', '', '', s.value FROM release_commit c, s WHERE c.n = 0 AND c.message = 'first'",
+	} {
+		if _, err := r.sb.writer.Exec("WITH RECURSIVE s(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM s WHERE value < 1000) " + fill); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.tell("PUT", releasesPath+"shop@0/", `{"commits":[{"id":"a"},{"id":"b"}]}`, http.StatusOK) // makes room
+	r.tell("POST", releasesPath, fmt.Sprintf(commits, "shop@new", "storefront", ""), http.StatusCreated)
+	r.tell("POST", releasesPath+"shop@new/deploys/", `{"environment":"production"}`, http.StatusCreated)
+	if n := r.rows("release_commit"); n != maxHistory-maxCommits+2+1+1 {
+		t.Errorf("%d commits while there is room", n)
+	}
+	counts := func(want map[string]float64) {
+		t.Helper()
+		for version, want := range want {
+			if got := r.tell("GET", releasesPath+version+"/", "", http.StatusOK)["commitCount"]; got != want {
+				t.Errorf("%s has %v commits, want %v", version, got, want)
+			}
+		}
+	}
+	r.tell("PUT", releasesPath+"shop@new/", `{"commits":[`+strings.TrimSuffix(strings.Repeat(`{"id":"a"},`, maxCommits), ",")+`]}`, http.StatusOK)
+	counts(map[string]float64{"shop@0": 0, "shop@1": maxCommits, "shop@new": maxCommits})
+	r.tell("PUT", releasesPath+"shop@0/", `{"commits":[{"id":"a"}]}`, http.StatusOK)
+	counts(map[string]float64{"shop@0": 1, "shop@1": 0, "shop@2": maxCommits, "shop@new": maxCommits})
+	if got := r.tell("GET", others+"theirs/", "", http.StatusOK)["commitCount"]; got != 1. {
+		t.Errorf("another organization's release has %v commits", got)
+	}
+	if n := r.rows("deploy"); n != maxHistory {
+		t.Errorf("%d deploys, want %d", n, maxHistory)
+	}
+}
+
 // TestReleases_OutgrowTheSeed: what a pipeline told is not lost when the story
 // is told anew.
 func TestReleases_OutgrowTheSeed(t *testing.T) {
