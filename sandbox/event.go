@@ -28,6 +28,10 @@ func (ev *event) scan(scan func(...any) error) error {
 	if err := scan(&ev.id, &ev.ts, &raw); err != nil {
 		return err
 	}
+	raw, err := payload.Unpack(raw)
+	if err != nil {
+		return fmt.Errorf("stored event %s: %w", ev.id, err)
+	}
 	body, err := payload.ParseObject(raw)
 	if err != nil {
 		return fmt.Errorf("stored event %s: %w", ev.id, err)

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -225,6 +226,10 @@ func (b *batch) event(id string, ev payload.Object) error {
 	})
 }
 
+// spanCount is the attribute of a transaction that says how many spans came in it,
+// its root among them.
+const spanCount = "sentry.spans"
+
 func (b *batch) transaction(id string, ev payload.Object) error {
 	ev["level"] = cmp.Or(payload.Text(ev["level"]), "info") // only of an error is "error" the default
 	payload.Prepare(ev, id, b.Arrival)
@@ -236,8 +241,10 @@ func (b *batch) transaction(id string, ev payload.Object) error {
 	if err := b.do(func() error { return b.release(release, true) }); err != nil {
 		return err
 	}
-	root := spans[0]
-	row := item{kind: "transaction", event: id, trace: root.Trace, span: root.ID, ts: seconds(root.End), attrs: root.Attrs, body: ev}
+	root, attrs := spans[0], maps.Clone(spans[0].Attrs)
+	attrs[spanCount] = int64(len(spans))
+	delete(ev, "spans") // they have rows of their own
+	row := item{kind: "transaction", event: id, trace: root.Trace, span: root.ID, ts: seconds(root.End), attrs: attrs, body: ev}
 	if err := b.insert(row); err != nil {
 		return err
 	}
@@ -347,6 +354,9 @@ func (it item) encode() (row, error) {
 	if it.body != nil {
 		var err error
 		if r.body, err = payload.JSON(it.body); err != nil {
+			return row{}, fmt.Errorf("encode body: %w", err)
+		}
+		if r.body, err = payload.Pack(r.body); err != nil {
 			return row{}, fmt.Errorf("encode body: %w", err)
 		}
 	}

@@ -62,10 +62,15 @@ func TestRetain_Count(t *testing.T) {
 // with its last event.
 func TestRetain_Bytes(t *testing.T) {
 	r := start(t, Options{Empty: true}).as(mara, reading...)
-	r.sb.keepSize, r.sb.bulk = 25_000, 1
-	clear(r.sb.arrived.room)
 	for i := range 4 {
-		r.ingest("event", fmt.Sprintf(`{"message":"fault %c","extra":{"a":%q}}`, 'a'+i, strings.Repeat("x", 9000)))
+		r.ingest("event", fmt.Sprintf(`{"message":"fault %c","extra":{"a":%q}}`, 'a'+i, randomHex(5000)))
+		if i == 0 { // from now on, two are what there may be
+			if err := r.sb.read().QueryRow("SELECT 5 * (octet_length(attrs) + octet_length(body)) / 2 FROM item").Scan(&r.sb.keepSize); err != nil {
+				t.Fatal(err)
+			}
+			r.sb.bulk = 1
+			clear(r.sb.arrived.room)
+		}
 		r.clock.pass(time.Minute)
 	}
 	var got []string

@@ -322,7 +322,7 @@ func (m *traceMeta) countTransactions(r *request, args []any) error {
 		return payload.Object{"transaction.event_id": event, "count()": n}, err
 	}
 	var err error
-	m.Transactions, err = searched(r, scan, `SELECT it.event_id, 1 + coalesce(json_array_length(CAST(it.body AS TEXT), '$.spans'), 0)`+
+	m.Transactions, err = searched(r, scan, `SELECT it.event_id, coalesce(it.attrs ->> '$."sentry.spans"', 1 + json_array_length(CAST(it.body AS TEXT), '$.spans'), 1)`+
 		traceItems+ofTrace+"'transaction' GROUP BY it.event_id ORDER BY min(it.ts) LIMIT ?5", append(args, maxCounted))
 	if others := m.Spans - inside; err == nil && others > 0 {
 		m.Transactions = append(m.Transactions, payload.Object{"transaction.event_id": nil, "count()": others})

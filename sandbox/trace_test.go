@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
 	"strings"
@@ -148,6 +149,20 @@ func TestTrace_Node(t *testing.T) {
 		"transaction_child_count_map":[{"transaction.event_id":"`+strings.Repeat("a", 32)+`","count()":2},{"transaction.event_id":null,"count()":1}]}`)
 	if diff := cmp.Diff(want, any(meta)); diff != "" {
 		t.Errorf("meta (-want +got):\n%s", diff)
+	}
+
+	// What was stored before bodies were compressed has its spans in the body.
+	err := r.sb.write(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec(`UPDATE item SET attrs = jsonb_remove(attrs, '$."` + spanCount + `"'), body = '{"spans":[{},{}]}' WHERE kind = 'transaction'`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta = nil
+	r.get("/organizations/acme-outdoors/trace-meta/"+traceID+"/", &meta)
+	if got := fmt.Sprint(meta["transaction_child_count_map"]); got != "[map[count():3 transaction.event_id:"+strings.Repeat("a", 32)+"]]" {
+		t.Errorf("transactions %s, want one of three spans", got)
 	}
 }
 
