@@ -16,8 +16,9 @@ import (
 // PerMinute times a minute in the long run.
 type Limit struct{ PerMinute, Burst int }
 
-// Limits bound what one source, an IPv4 address or an IPv6 /64, may ask for.
-// They hold in each process. A zero Limit is the default; one with a negative
+// Limits bound what one source, an IPv4 address or an IPv6 /64, may ask for. An
+// IPv6 /48 has sixteen times as much for all of it. They hold in each process:
+// behind a balancer, two nodes let through twice as much. A zero Limit is the default; one with a negative
 // PerMinute limits nothing.
 type Limits struct {
 	Register  Limit // clients registered. Default 6 and 60: in a day, less than MaxIdleClients
@@ -108,31 +109,60 @@ func (l *Limiter) Take(source netip.Addr) (wait time.Duration) {
 	now := l.now().UnixNano()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var slots [limiterRows]*int64
-	spent := int64(math.MaxInt64)
-	for i := range slots {
-		slots[i] = &l.rows[i][maphash.Comparable(l.seeds[i], sourcePrefix(source))%limiterSlots]
-		spent = min(spent, *slots[i])
+	networks := networksOf(source)
+	var next [len(networks)]int64
+	for i, n := range networks {
+		next[i] = max(l.spent(n.prefix), now) + int64(l.step)/n.shares
+		wait = max(wait, time.Duration(next[i]-now)-l.burst)
 	}
-	spent = max(spent, now) + int64(l.step)
-	if over := spent - now - int64(l.burst); over > 0 {
-		return time.Duration(over)
+	if wait > 0 {
+		return wait
 	}
-	for _, slot := range slots {
-		*slot = max(*slot, spent)
+	for i, n := range networks {
+		for _, slot := range l.slots(n.prefix) {
+			*slot = max(*slot, next[i])
+		}
 	}
 	return 0
 }
 
-// sourcePrefix is what one customer of a network has at least to itself. A
-// limit by the whole IPv6 address would be none.
-func sourcePrefix(source netip.Addr) netip.Prefix {
-	bits := 32
-	if source.Is6() {
-		bits = 64
+func (l *Limiter) slots(source netip.Prefix) (slots [limiterRows]*int64) {
+	for i := range slots {
+		slots[i] = &l.rows[i][maphash.Comparable(l.seeds[i], source)%limiterSlots]
 	}
-	prefix, _ := source.Prefix(bits) // of an unknown source: the zero Prefix
-	return prefix
+	return slots
+}
+
+// spent is until when all tokens of a source are.
+func (l *Limiter) spent(source netip.Prefix) int64 {
+	spent := int64(math.MaxInt64)
+	for _, slot := range l.slots(source) {
+		spent = min(spent, *slot)
+	}
+	return spent
+}
+
+// network is what may belong to one customer, and how many times the limit it
+// has.
+type network struct {
+	prefix netip.Prefix
+	shares int64
+}
+
+// networksOf returns the networks that a source counts for. By the whole IPv6
+// address there would be no limit: everybody has a /64 at least, and who has
+// a /48 has 65 536 of them.
+func networksOf(source netip.Addr) [2]network {
+	bits := [2]int{32, 32}
+	if source.Is6() {
+		bits = [2]int{64, 48}
+	}
+	near, _ := source.Prefix(bits[0]) // of an unknown source: the zero Prefix
+	far, _ := source.Prefix(bits[1])
+	if near == far {
+		return [2]network{{near, 1}, {near, 1}}
+	}
+	return [2]network{{near, 1}, {far, 16}}
 }
 
 // limit takes a token for the source of the request, or returns an *Error that

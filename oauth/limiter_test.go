@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -32,6 +33,12 @@ func TestLimiter(t *testing.T) {
 	}
 	take("2001:db8::3", 10*time.Second) // the same customer
 	take("2001:db8:0:1::3", 0)
+
+	for i := range 3*16 - 4 { // what is left to the network above
+		take(fmt.Sprintf("2001:db8:0:%x::1", 0x100+i), 0)
+	}
+	take("2001:db8:0:ff::1", 10*time.Second/16)
+	take("2001:db8:1::1", 0)
 
 	now = now.Add(10 * time.Second)
 	take("192.0.2.1", 0)

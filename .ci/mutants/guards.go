@@ -184,9 +184,9 @@ var guards = []guard{
 	{attack: "registration flood", file: "oauth/callback.go",
 		lines: `if err := s.store.PutClient(ctx, pending.Client); err != nil {`, without: `if err := error(nil); err != nil {`, test: "TestServer_register_flood"},
 	{attack: "registration flood", file: "oauth/limit.go",
-		lines: `		bits = 64
-`, without: `		bits = 128
-`, test: "TestLimiter"},
+		lines: `bits = [2]int{64, 48}`, without: `bits = [2]int{128, 48}`, test: "TestLimiter"},
+	{attack: "registration flood", file: "oauth/limit.go",
+		lines: `bits = [2]int{64, 48}`, without: `bits = [2]int{64, 64}`, test: "TestLimiter"},
 	{attack: "registration flood", file: "router/source.go",
 		lines: `if !slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(source) }) {`, without: `if len(trusted) > 1000 {`, test: "TestSource"},
 	{attack: "flood of approvals", file: "oauth/consent.go",
