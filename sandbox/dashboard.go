@@ -90,12 +90,14 @@ func (r *request) mayEdit(t setting) error {
 }
 
 func (d *dashboard) settle(r *request, t *setting) (err error) {
+	before := t.name
 	if t.name, err = nameIn("title", d.Title, maxTitle); err != nil {
 		return err
 	}
-	d.Title = t.name
-	if err := d.unique(r, t); err != nil {
-		return err
+	if d.Title = t.name; d.Title != before {
+		if err := d.unique(r); err != nil {
+			return err
+		}
 	}
 	if len(d.Widgets) > maxWidgets {
 		return badField("widgets", fmt.Sprintf("Number of widgets must be less than or equal to %d", maxWidgets))
@@ -116,11 +118,12 @@ func (d *dashboard) settle(r *request, t *setting) (err error) {
 	return d.place(r, t)
 }
 
-// unique: no two dashboards of an organization have one title.
-func (d *dashboard) unique(r *request, t *setting) error {
+// unique: nobody gives two dashboards of an organization one title. One that is
+// hidden from the user does not count, or the refusal would tell of it.
+func (d *dashboard) unique(r *request) error {
 	var taken bool
-	err := r.sb.read().QueryRowContext(r.Context(), "SELECT EXISTS (SELECT 1 FROM setting WHERE org = ? AND kind = ? AND name = ? AND id <> ?)",
-		r.org.id, dashboardKind, d.Title, t.id).Scan(&taken)
+	err := r.sb.read().QueryRowContext(r.Context(), "SELECT EXISTS (SELECT 1 FROM setting s WHERE s.org = ? AND s.kind = ? AND s.name = ? AND "+r.seesAllOf()+")",
+		r.org.id, dashboardKind, d.Title).Scan(&taken)
 	if err == nil && taken {
 		err = refuse(http.StatusConflict, "Dashboard with that title already exists.")
 	}

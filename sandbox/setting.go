@@ -67,9 +67,13 @@ func (r *request) settings(kinds, where, order string, limit, offset int, args .
 	return collect(r.Context(), r.sb.read(), scanSetting, "SELECT "+settingColumns+` WHERE s.org = ?1 AND s.kind IN (SELECT value FROM json_each(?2))
 		AND (NOT EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id)
 			OR EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id AND project IN (SELECT value FROM json_each(?3))))
-		AND (s.kind <> '`+dashboardKind+`' OR NOT EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id
-			AND project NOT IN (SELECT project FROM access WHERE user = `+strconv.FormatInt(r.user.ID, 10)+`)))
+		AND (s.kind <> '`+dashboardKind+`' OR `+r.seesAllOf()+`)
 		AND (`+where+") ORDER BY "+order+" LIMIT ?4 OFFSET ?5", append([]any{r.org.id, kinds, string(projects), limit, offset}, args...)...)
+}
+
+// seesAllOf is SQL for the user's seeing all projects of the setting s.
+func (r *request) seesAllOf() string {
+	return "NOT EXISTS (SELECT 1 FROM setting_project WHERE setting = s.id AND project NOT IN (SELECT project FROM access WHERE user = " + strconv.FormatInt(r.user.ID, 10) + "))"
 }
 
 // showSetting renders one of a kind.

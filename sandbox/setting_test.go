@@ -194,6 +194,24 @@ func TestMetricRules_Renamed(t *testing.T) {
 
 // TestDashboards_MayEdit: guests change their own alone, and nobody one that
 // tells of a project the user does not see.
+// TestDashboards_Title: a title is refused to whoever sees the dashboard that has
+// it, and says nothing to a guest who does not.
+func TestDashboards_Title(t *testing.T) {
+	r := start(t, Options{Empty: true}).as(mara, allScopes...)
+	guest := r.as(wen, allScopes...)
+	const named = `{"title":%q,"widgets":[],"projects":%s}`
+	r.tell("POST", dashboardsPath, fmt.Sprintf(named, "Hidden", "[51001,51002]"), http.StatusCreated)
+	r.tell("POST", dashboardsPath, fmt.Sprintf(named, "Open", "[51001]"), http.StatusCreated)
+	for _, params := range []string{"", "?project=51001"} {
+		guest.tell("POST", dashboardsPath+params, fmt.Sprintf(named, "Open", "[51001]"), http.StatusConflict)
+	}
+	made := guest.tell("POST", dashboardsPath, fmt.Sprintf(named, "Hidden", "[51001]"), http.StatusCreated)
+	one := fmt.Sprintf("%s%s/", dashboardsPath, made["id"])
+	r.tell("POST", dashboardsPath, fmt.Sprintf(named, "Hidden", "[]"), http.StatusConflict)
+	r.tell("PUT", one, `{"title":"Hidden","period":"1h"}`, http.StatusOK) // it may stay as it is
+	r.tell("PUT", one, `{"title":"Open"}`, http.StatusConflict)
+}
+
 func TestDashboards_MayEdit(t *testing.T) {
 	r := start(t, Options{Empty: true}).as(mara, allScopes...)
 	const teamless, checkout = `{"isEditableByEveryone":false,"teamsWithEditAccess":[]}`, `{"isEditableByEveryone":false,"teamsWithEditAccess":["%s"]}`
