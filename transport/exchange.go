@@ -48,6 +48,7 @@ func (t *Transport) exchange(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	e := &exchange{events: newEvents(w, t.keepAlive), header: http.Header{}, ctx: ctx}
 	defer e.finish()
+	t.keep(e, r)
 	if s := sessionFrom(r.Context()); s != nil && r.Method == http.MethodGet {
 		defer t.tellsOf(s, e)()
 	}
@@ -63,6 +64,9 @@ func (e *exchange) finish() {
 		_ = e.send("", bytes.TrimSpace(e.framed.Bytes()))
 	}
 	e.mu.Unlock()
+	if e.track != nil {
+		e.track.end()
+	}
 	e.end()
 }
 
@@ -98,7 +102,7 @@ func (e *exchange) Write(b []byte) (int, error) {
 	case e.framing:
 		return e.framed.Write(b)
 	case e.begun:
-		return len(b), e.write(b)
+		return len(b), e.writeEvent(b)
 	}
 	return e.w.Write(b)
 }

@@ -356,6 +356,7 @@ func (t *Transport) drop(id string) {
 	}
 	r.Header.Set(server.HeaderKeySessionID, id)
 	t.http.ServeHTTP(discard{}, r)
+	t.log.purge(id)
 }
 
 type discard struct{}

@@ -22,6 +22,7 @@ type events struct {
 	w     http.ResponseWriter
 	ctl   *http.ResponseController
 	every time.Duration // between keep-alives
+	track *track        // what keeps the stream's events; nil: nobody does
 
 	mu    sync.Mutex // guards the rest, and w from begin to end
 	begun bool
@@ -65,9 +66,16 @@ func (e *events) write(b []byte) error {
 	return nil
 }
 
-// send writes one message as an event and passes it on at once. An empty id is
+// send writes one message as an event and passes it on at once. Without an id it
+// is a new one, and is kept where the stream is; an id that is empty then is
 // left out.
 func (e *events) send(id string, message []byte) error {
+	if id == "" && e.track != nil {
+		var mine bool
+		if id, mine = e.track.add(message); !mine {
+			return nil
+		}
+	}
 	b := make([]byte, 0, len(message)+len(id)+32)
 	if id != "" {
 		b = append(append(append(b, "id: "...), id...), '\n')

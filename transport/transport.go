@@ -79,6 +79,7 @@ type Transport struct {
 	http     *server.StreamableHTTPServer
 	requires func(tool string) Capabilities
 	sessions sessions
+	log      eventLog
 	watcher  *watch.Watcher
 	sources  sources
 	tasks    *taskServer // nil: no tasks
@@ -114,8 +115,11 @@ func New(s *server.MCPServer, cfg Config) *Transport {
 // Server is what the transport serves, for a transport of another sort (stdio).
 func (t *Transport) Server() *server.MCPServer { return t.mcp }
 
-// Sweep ends what has been idle for too long.
-func (t *Transport) Sweep(now time.Time) { t.sessions.sweep(now) }
+// Sweep ends what has been idle, and forgets what has been kept, for too long.
+func (t *Transport) Sweep(now time.Time) {
+	t.sessions.sweep(now)
+	t.log.sweep(now)
+}
 
 // Close ends all sessions. A request that comes later finds none.
 func (t *Transport) Close() { t.sessions.close() }
@@ -188,6 +192,10 @@ func (t *Transport) serveSession(w http.ResponseWriter, r *http.Request, m *Mess
 		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(s.ended, cancel)()
+	}
+	if id := r.Header.Get(mcp.HeaderLastEventID); id != "" && r.Method == http.MethodGet {
+		t.resume(w, r.WithContext(ctx), m, s, id)
+		return
 	}
 	if failed := t.serve(w, r.WithContext(ctx), m); failed && m.Method == methodInitialize {
 		s.end()
