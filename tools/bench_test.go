@@ -58,7 +58,7 @@ func heapOf(env Env, count int) uint64 {
 
 // A regression here is multiplied by every idle context.
 func TestCatalog_heap(t *testing.T) {
-	const limit = 6 << 10
+	const limit = 6<<10 + 256
 	if got := heapOf(benchEnv(t, "acme-outdoors", "storefront"), 500); got > limit {
 		t.Errorf("a server holds %d bytes, want at most %d", got, limit)
 	}

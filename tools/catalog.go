@@ -9,6 +9,8 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"roundhouse/constraint"
 )
 
 // Version is what servers say they are. The build sets it.
@@ -80,6 +82,20 @@ func (c *Catalog) Definition(name string, shape Shape) (def mcp.Tool, ok bool) {
 	return n.definition, true
 }
 
+// TaskKind tells whether calls of a tool may become tasks. It is TaskNever for
+// a tool that the caller in ctx may not use in the context of ctx.
+func (c *Catalog) TaskKind(ctx context.Context, name string) TaskKind {
+	key, ok := constraint.From(ctx)
+	if !ok {
+		return TaskNever
+	}
+	env := Env{Key: key, catalog: c}
+	if n := env.find(ctx, name); n != nil {
+		return n.Task
+	}
+	return TaskNever
+}
+
 // NewServer returns the MCP server of one key. It binds and nothing more:
 // schemas, validators and the handlers behind them are the catalog's.
 func (c *Catalog) NewServer(env Env) *server.MCPServer {
@@ -108,7 +124,8 @@ type binding struct {
 }
 
 func (b *binding) handle(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-	return b.env.invoke(withAnswers(ctx, req.Params.MultiRoundTripParams), req.Params.Name, rawArguments(req)), nil
+	ctx = withProgress(withAnswers(ctx, req.Params.MultiRoundTripParams), req)
+	return b.env.invoke(ctx, req.Params.Name, rawArguments(req)), nil
 }
 
 // filter leaves the tools that the caller's skills allow. It is for tools/list.

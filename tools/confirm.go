@@ -34,8 +34,8 @@ func (e Env) confirm(ctx context.Context, n *narrowed, arguments []byte) (ask *m
 		return nil, nil
 	case e.States == nil || !canAnswer(ctx):
 		if e.Confirm == ConfirmAlways {
-			return nil, notConfirmed(word(n.Name) + " changes Sentry, which this server allows only when the user confirms it, and this client cannot ask the user. " +
-				"Use a client that supports MCP elicitation, or let the user do it in Sentry.")
+			return nil, notConfirmed{word(n.Name) + " changes Sentry, which this server allows only when the user confirms it, and this client cannot ask the user. " +
+				"Use a client that supports MCP elicitation, or let the user do it in Sentry."}
 		}
 		return nil, nil
 	}
@@ -57,18 +57,18 @@ func (e Env) confirm(ctx context.Context, n *narrowed, arguments []byte) (ask *m
 }
 
 // notConfirmed says why a call was not carried out.
-type notConfirmed markdown
+type notConfirmed struct{ reason markdown }
 
-func (e notConfirmed) Error() string { return string(e) }
+func (e notConfirmed) Error() string { return string(e.reason) }
 
 func verdict(action mcp.ElicitationResponseAction) error {
 	switch action {
 	case mcp.ElicitationResponseActionAccept:
 		return nil
 	case mcp.ElicitationResponseActionDecline:
-		return notConfirmed("The user was asked and said no: nothing was changed. Do not repeat the call unless the user asks for it.")
+		return notConfirmed{"The user was asked and said no: nothing was changed. Do not repeat the call unless the user asks for it."}
 	}
-	return notConfirmed("The user was asked and did not answer: nothing was changed. Ask the user before repeating the call.")
+	return notConfirmed{"The user was asked and did not answer: nothing was changed. Ask the user before repeating the call."}
 }
 
 // canAnswer reports whether the client says that it can show a form to its

@@ -14,6 +14,7 @@ var Default = sync.OnceValue(func() *Catalog {
 		getSentryResource(),
 		getIssueDetails(),
 		updateIssue(),
+		analyzeIssue(),
 		searchTools(),
 		executeTool(),
 	)

@@ -95,7 +95,7 @@ func judge(err error, skills []string) (title, text markdown, level slog.Level) 
 	case errors.As(err, &input):
 		return "Input error", input.text(), slog.LevelDebug
 	case errors.As(err, &refused):
-		return "Not confirmed", markdown(refused), slog.LevelDebug
+		return "Not confirmed", refused.reason, slog.LevelDebug
 	case errors.As(err, &path):
 		return "Input error", textf("%s is not a valid slug or id: it %s.", inline(path.Element), reason(path)), slog.LevelDebug
 	case errors.Is(err, sentry.ErrUnauthorized):

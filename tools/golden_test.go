@@ -152,12 +152,13 @@ func TestDefault_schemas(t *testing.T) {
 // The structured answers are what the output schemas promise.
 func TestDefault_outputs(t *testing.T) {
 	w := newWorld(t)
-	u := w.as(mara, "", "")
+	u := w.as(mara, "", "").with(Inspect, Analyze)
 	calls := map[string]map[string]any{
 		"whoami":             nil,
 		"find_organizations": nil,
 		"find_projects":      {"organizationSlug": outdoors},
 		searchToolsName:      {"query": "issue"},
+		"analyze_issue":      {"organizationSlug": outdoors, "issueId": string(w.storyIssue().ShortID)},
 	}
 	for tool := range Default().All() {
 		if tool.output == nil {

@@ -18,6 +18,7 @@ type Skill struct {
 const (
 	Inspect = "inspect"
 	Triage  = "triage"
+	Analyze = "analyze"
 )
 
 // Skills are all there are, in the order of the consent page. Not to be
@@ -34,6 +35,12 @@ var Skills = []Skill{
 		ID:          Triage,
 		Title:       "Triage issues",
 		Description: "Resolve, ignore, reopen and assign issues, and leave notes on them.",
+		Scopes:      []string{"org:read", "project:read", "event:read", "event:write"},
+	},
+	{
+		ID:          Analyze,
+		Title:       "Analyze issues with Seer",
+		Description: "Let Sentry's own model look for the causes of issues. This can cost your organization money.",
 		Scopes:      []string{"org:read", "project:read", "event:read", "event:write"},
 	},
 }

@@ -35,7 +35,8 @@ func (e Env) log() *slog.Logger {
 	return e.Logger
 }
 
-// Definition says what a tool is. All fields but HiddenFrom are required.
+// Definition says what a tool is. All fields but Task and HiddenFrom are
+// required.
 type Definition struct {
 	Name, Title, Description string
 
@@ -43,10 +44,23 @@ type Definition struct {
 	Listed      bool               // in tools/list; otherwise only the gateway tools reach it
 	Annotations mcp.ToolAnnotation // all four hints, and no title
 
+	Task TaskKind // whether its calls may become tasks; they may not
+
 	// HiddenFrom is the narrowest shape the tool makes no sense in: it is
 	// absent there and in narrower ones. The zero value hides it nowhere.
 	HiddenFrom Shape
 }
+
+// TaskKind says whether calls of a tool may become tasks, which go on after the
+// request, and what becomes of one that a restart has cut off.
+type TaskKind int
+
+// The kinds of tools.
+const (
+	TaskNever TaskKind = iota
+	TaskOnce           // it must not be done twice: it has failed
+	TaskJoins          // done again it joins what it began: it goes on
+)
 
 // Handler does a tool's work. In is a struct; Out is markdown, a struct
 // (structured content) or *mcp.CallToolResult (passed on as it is).

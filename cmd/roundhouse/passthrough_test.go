@@ -193,8 +193,8 @@ func TestSkillsWithin(t *testing.T) {
 		"org:read project:read":               nil,
 		"org:read project:read event:read":    {"inspect"},
 		"org:admin project:write event:read":  {"inspect"},
-		"org:read project:read event:admin":   {"inspect", "triage"},
-		"event:write org:read project:read":   {"inspect", "triage"},
+		"org:read project:read event:admin":   {"inspect", "triage", "analyze"},
+		"event:write org:read project:read":   {"inspect", "triage", "analyze"},
 		"event:writer org:readx project:read": nil,
 	} {
 		if got := skillsWithin(strings.Fields(scopes)); !slices.Equal(got, want) {
