@@ -32,6 +32,7 @@ var recentPaths = []string{
 	"/organizations/{}/combined-rules/",
 	"/organizations/{}/events/validate/",
 	"/organizations/{}/issues/{}/activities/",
+	"/organizations/{}/issues/{}/autofix/",
 	"/organizations/{}/issues/{}/notes/",
 	"/organizations/{}/issues/{}/user-reports/",
 	"/organizations/{}/monitors/{}/stats/",
