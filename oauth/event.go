@@ -134,9 +134,9 @@ func (s *Server) newEvents() *batch[Event] {
 	}
 }
 
-// Wait returns when what is being done in the background has been done: the
-// audit record written, upstream tokens revoked. Call it before the store is
-// closed.
+// Wait returns when what is being done in the background has been done: upstream
+// tokens refreshed and stored, though nobody waits for them any more, and others
+// revoked, the audit record written. Call it before the store is closed.
 func (s *Server) Wait(ctx context.Context) error {
-	return errors.Join(s.farewells.wait(ctx), s.uses.wait(ctx), s.events.wait(ctx))
+	return errors.Join(s.rotating.wait(ctx), s.farewells.wait(ctx), s.uses.wait(ctx), s.events.wait(ctx))
 }

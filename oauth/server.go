@@ -153,6 +153,7 @@ type Server struct {
 	mux     *http.ServeMux
 
 	refreshes singleflight.Group // by grant id
+	rotating  underway           // of them
 	source    func(*http.Request) netip.Addr
 	documents *cimd.Fetcher
 	limits    limiters

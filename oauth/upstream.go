@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,11 @@ const (
 	leaseLife      = 30 * time.Second // longer than that, so that its holder has given up before another starts
 	leasePoll      = 50 * time.Millisecond
 	storeTimeout   = 5 * time.Second
+
+	// Between two attempts to store what the upstream answered: at first, and at
+	// the most. It is a store's failover, some ten seconds, in all.
+	keepPause = 20 * time.Millisecond
+	keepTime  = 5 * time.Second
 )
 
 // credential is the upstream's, sealed in a grant.
@@ -45,6 +51,7 @@ func (s *Server) UpstreamToken(ctx context.Context, grantID string) (string, err
 	// The refresh outlives the caller that began it: others wait for it, and
 	// giving up between the upstream's answer and the store loses the sign-in.
 	shared := s.refreshes.DoChan(grantID, func() (any, error) {
+		defer s.rotating.begin()()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseLife)
 		defer cancel()
 		return s.refreshUpstream(ctx, grantID)
@@ -193,7 +200,7 @@ func (s *Server) rotateUpstream(ctx context.Context, grant StoredGrant) (string,
 	if err != nil {
 		return "", err
 	}
-	switch err := s.swap(ctx, grant, Upstream{Sealed: sealed, Expires: s.expiry(token)}); {
+	switch err := s.keepRotated(ctx, grant, Upstream{Sealed: sealed, Expires: s.expiry(token)}); {
 	case errors.Is(err, ErrNotFound): // revoked meanwhile, with the credential before this one
 		s.forget(grant.User, grant.ID, next)
 		return "", ErrInvalidToken
@@ -247,6 +254,27 @@ func (s *Server) keepUpstream(ctx context.Context, grant StoredGrant, old creden
 	}
 	s.log.LogAttrs(ctx, slog.LevelWarn, "upstream token not refreshed", slog.String("grant", grant.ID), slog.Any("error", cause))
 	return old.AccessToken, nil
+}
+
+// keepRotated writes a new credential, again and again while the store fails:
+// the old one is dead, and with the new one the sign-in would be lost.
+func (s *Server) keepRotated(ctx context.Context, grant StoredGrant, next Upstream) error {
+	for wait := keepPause; ; wait *= 2 {
+		err := s.swap(ctx, grant, next)
+		if errors.Is(err, ErrConflict) && wait > keepPause { // by the attempt before, of which the store did not tell?
+			kept, lookErr := s.store.Grant(ctx, grant.ID)
+			if lookErr == nil && bytes.Equal(kept.Upstream.Sealed, next.Sealed) {
+				return nil
+			}
+		}
+		if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || wait > keepTime {
+			return err
+		}
+		s.log.LogAttrs(ctx, slog.LevelError, "refreshed upstream token not stored yet", slog.String("grant", grant.ID), slog.Any("error", err))
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+	}
 }
 
 // swap writes what the upstream answered, even when the time to ask is over.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -219,4 +220,68 @@ func TestServer_UpstreamToken_sealedForItsGrant(t *testing.T) {
 	if _, err := w.Store.Grant(t.Context(), theirs); err != nil {
 		t.Errorf("a credential that does not open ended its grant: %v", err)
 	}
+}
+
+// flakyStore fails so many times to swap, before or after it has done so.
+type flakyStore struct {
+	oauth.Store
+	before, after atomic.Int32
+}
+
+func (s *flakyStore) SwapUpstream(ctx context.Context, grant string, generation int64, next oauth.Upstream) error {
+	lease := !next.Lease.IsZero()
+	if !lease && s.before.Add(-1) >= 0 {
+		return errBroken
+	}
+	err := s.Store.SwapUpstream(ctx, grant, generation, next)
+	if !lease && s.after.Add(-1) >= 0 {
+		return errBroken
+	}
+	return err
+}
+
+// What the upstream answered is stored in spite of a store that fails for a
+// while: its old refresh token is dead.
+func TestServer_UpstreamToken_storeFailsForAWhile(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		w := newWorld(t)
+		grant := w.Grant(w.SignIn("inspect")).ID
+		store := &flakyStore{Store: w.Store}
+		if after {
+			store.after.Store(1)
+		} else {
+			store.before.Store(3)
+		}
+		w.Clock.Advance(time.Hour)
+		w.wantUpstream(w.NewServer(store), grant, secondUpstream)
+		w.wantUpstream(w.Server, grant, secondUpstream)
+		if w.Upstream.refreshes != 1 {
+			t.Errorf("%d refreshes, want one", w.Upstream.refreshes)
+		}
+	}
+}
+
+// A server that is asked to end waits for a refresh that nobody waits for.
+func TestServer_Wait_forRefreshes(t *testing.T) {
+	w := newWorld(t)
+	grant := w.Grant(w.SignIn("inspect")).ID
+	w.Clock.Advance(time.Hour)
+	arrived, release := w.Upstream.hold()
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() {
+		_, err := w.Server.UpstreamToken(ctx, grant)
+		gone <- err
+	}()
+	<-arrived
+	cancel()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller that gave up: %v", err)
+	}
+	if err := w.Server.Wait(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Wait, while the upstream is asked: %v", err)
+	}
+	release()
+	w.Start() // waits, and closes the store
+	w.wantUpstream(w.Server, grant, secondUpstream)
 }

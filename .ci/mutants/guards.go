@@ -142,6 +142,11 @@ var guards = []guard{
 	{attack: "lost rotation upstream", file: "oauth/sql_rows.go",
 		lines: ` AND upstream_generation = ?`, also: []edit{{`millis(next.Lease), grant, generation)`, `millis(next.Lease), grant)`}}, test: "TestSQLiteStore"},
 
+	{attack: "lost rotation upstream", file: "oauth/upstream.go",
+		lines: `defer s.rotating.begin()()`, test: "TestServer_Wait_forRefreshes"},
+	{attack: "lost rotation upstream", file: "oauth/upstream.go",
+		lines: `s.keepRotated(ctx, grant, Upstream`, without: `s.swap(ctx, grant, Upstream`, test: "TestServer_UpstreamToken_storeFailsForAWhile"},
+
 	{attack: "SSRF by a client document", file: "oauth/cimd/fetch.go",
 		lines: `if !public(addr) {`, without: `if false {`, test: "TestFetcher_Get_inward"},
 	{attack: "SSRF by a client document", file: "oauth/cimd/address.go",

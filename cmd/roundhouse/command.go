@@ -46,7 +46,9 @@ an OAuth application there with the redirect URL {public-url}/oauth/callback:
 and give the client's secret in ROUNDHOUSE_SENTRY_CLIENT_SECRET.
 
 Several nodes can share one PostgreSQL, given in ROUNDHOUSE_STORE. Each needs a
-copy of the same roundhouse.key in its data directory.`,
+copy of the same roundhouse.key in its data directory. What one address may ask for
+is limited in each node by itself: with N of them, up to N times as much gets
+through.`,
 			settings: join(shared, sentrySettings, []string{"addr", "public-url", "store", "trusted-proxies", "client-documents", "glama-claim", "step-up", "confirm", "sentry-client-id", "sentry-client-secret",
 				"sentry-revoke-url", "sentry-bearer", "admin-emails", "admin-roles", "allowed-origins", "idle", "max-contexts", "drain",
 				"empty", "scale"}),

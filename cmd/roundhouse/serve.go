@@ -63,8 +63,15 @@ func serve(ctx context.Context, cfg *config, s streams) error {
 		fmt.Fprintf(s.err, "some calls did not finish in %s and were canceled\n", cfg.Drain)
 		late = srv.Close()
 	}
-	return errors.Join(err, late, p.auth.Wait(drain), p.close())
+	// A sign-in is lost if Sentry has answered to its refresh and that is not
+	// stored: this is not cut off with the calls.
+	last, cancelLast := context.WithTimeout(context.WithoutCancel(ctx), lastWrites)
+	defer cancelLast()
+	return errors.Join(err, late, p.auth.Wait(last), p.close())
 }
+
+// lastWrites is how long the end waits for what nobody waits for.
+const lastWrites = 25 * time.Second
 
 func listen(addr string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
