@@ -22,6 +22,7 @@ const maxWatched = 16
 
 // subscriber watches MCP resources until it leaves.
 type subscriber interface {
+	// Watch fails for what the caller may not read, and when it is too much.
 	Watch(uri string) error
 	Leave()
 }
@@ -223,7 +224,7 @@ func (l *listener) subscribe(ctx context.Context, want filter) (granted filter, 
 		s := l.t.sources.join(ctx, l.changed)
 		leave = s.Leave
 		for _, uri := range uris {
-			if l.t.MayWatch(ctx, uri) && s.Watch(uri) == nil {
+			if s.Watch(uri) == nil {
 				granted.ResourceSubscriptions = append(granted.ResourceSubscriptions, uri)
 			}
 		}

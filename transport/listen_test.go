@@ -32,6 +32,7 @@ type source struct {
 }
 
 type fakeSubscriber struct {
+	t       *Transport
 	of      *source
 	changed func(uri string)
 	uris    []string
@@ -40,6 +41,9 @@ type fakeSubscriber struct {
 func (f *fakeSubscriber) Watch(uri string) error {
 	if uri == "x://full" {
 		return errors.New("too many")
+	}
+	if _, err := f.t.read(context.Background(), uri); err != nil {
+		return err
 	}
 	f.uris = append(f.uris, uri)
 	return nil
@@ -56,7 +60,7 @@ func (s *source) attach(t *Transport) *source {
 	t.sources.join = func(_ context.Context, changed func(string)) subscriber {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		f := &fakeSubscriber{of: s, changed: changed}
+		f := &fakeSubscriber{t: t, of: s, changed: changed}
 		s.watchers[f] = true
 		return f
 	}

@@ -14,12 +14,6 @@ import (
 	"roundhouse/watch"
 )
 
-// MayWatch reports whether the caller in ctx may be told when the MCP resource
-// changes: whether they can read it, here and now.
-func (t *Transport) MayWatch(ctx context.Context, uri string) bool {
-	return t.watcher.MayWatch(ctx, uri)
-}
-
 // join is where listen streams get their subscribers from.
 func (t *Transport) join(ctx context.Context, changed func(uri string)) subscriber {
 	return t.watcher.Join(ctx, changed)
@@ -63,23 +57,32 @@ type subscriptions struct {
 // subscribe adds a resource that the caller in ctx may read.
 func (t *Transport) subscribe(ctx context.Context, uri string) error {
 	s := sessionFrom(ctx)
-	if s == nil || !t.MayWatch(ctx, uri) {
-		return fmt.Errorf("subscribe to %q: %w", uri, server.ErrResourceNotFound)
+	if s == nil {
+		return server.ErrResourceNotFound // only sessions subscribe
 	}
-	s.subscribed.mu.Lock()
-	defer s.subscribed.mu.Unlock()
+	content, err := t.read(ctx, uri)
+	if err != nil {
+		return fmt.Errorf("subscribe to %q: %w", uri, err)
+	}
+	return s.subscribed.add(uri, content)
+}
+
+// add watches from what the client would have been sent just now.
+func (s *subscriptions) add(uri string, content []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
-	case slices.Contains(s.subscribed.uris, uri):
+	case slices.Contains(s.uris, uri):
 		return nil
-	case len(s.subscribed.uris) >= maxSubscribed:
+	case len(s.uris) >= maxSubscribed:
 		return watch.ErrTooMany
 	}
-	if s.subscribed.stream != nil {
-		if err := s.subscribed.stream.Watch(uri); err != nil {
+	if s.stream != nil {
+		if err := s.stream.Again(uri, content); err != nil {
 			return err
 		}
 	}
-	s.subscribed.uris = append(s.subscribed.uris, uri)
+	s.uris = append(s.uris, uri)
 	return nil
 }
 
@@ -103,7 +106,7 @@ func (s *subscriptions) open(stream *watch.Subscriber) (close func()) {
 	}
 	s.stream = stream
 	for _, uri := range s.uris {
-		_ = stream.Watch(uri) // too many: others watch in the place of this one
+		_ = stream.Again(uri, nil) // too many: others watch in the place of this one
 	}
 	return func() {
 		s.mu.Lock()

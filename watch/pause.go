@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// pause is how long a read was asked to wait before the next one.
-type pause struct{ atomic.Int64 }
+// asked is the pause that a read was asked for.
+type asked struct{ atomic.Int64 }
 
 type pauseInContext struct{}
 
-func withPause(ctx context.Context, p *pause) context.Context {
+func withPause(ctx context.Context, p *asked) context.Context {
 	return context.WithValue(ctx, pauseInContext{}, p)
 }
 
@@ -19,7 +19,7 @@ func withPause(ctx context.Context, p *pause) context.Context {
 // Sentry said how long not to ask again. It does nothing where ctx is not a
 // Watcher's.
 func Pause(ctx context.Context, d time.Duration) {
-	if p, ok := ctx.Value(pauseInContext{}).(*pause); ok {
+	if p, ok := ctx.Value(pauseInContext{}).(*asked); ok {
 		p.Store(int64(max(d, time.Duration(p.Load()))))
 	}
 }

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"sync"
 )
@@ -9,7 +10,7 @@ import (
 // ErrTooMany: as much is watched already as may be.
 var ErrTooMany = errors.New("too many resources are watched")
 
-// Subscriber is one stream on which a client is told of what it watches.
+// Subscriber is one stream, on which a client is told of what it watches.
 type Subscriber struct {
 	w       *Watcher
 	ctx     context.Context
@@ -26,15 +27,44 @@ func (w *Watcher) Join(ctx context.Context, changed func(uri string)) *Subscribe
 	return &Subscriber{w: w, ctx: ctx, changed: changed, stops: map[string]func(){}}
 }
 
-// Watch begins to watch what MayWatch has approved of. To watch it twice is to
-// watch it once. The error is ErrTooMany.
+// Watch begins to watch what the caller can read, here and now, and tells of
+// every change from then on. To watch it twice is to watch it once. The error is
+// ErrTooMany, or what Read answered.
 func (s *Subscriber) Watch(uri string) error {
+	if s.watching(uri) {
+		return nil
+	}
+	seen, _, err := s.w.once(s.ctx, uri)
+	if err != nil {
+		return err
+	}
+	return s.add(uri, &seen)
+}
+
+// Again begins to watch what the same client has been let read before, without
+// asking. content is what it was then; if nil, changes are told from the first
+// look on.
+func (s *Subscriber) Again(uri string, content []byte) error {
+	if content == nil {
+		return s.add(uri, nil)
+	}
+	seen := fingerprint(sha256.Sum256(content))
+	return s.add(uri, &seen)
+}
+
+func (s *Subscriber) watching(uri string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stops == nil || s.stops[uri] != nil
+}
+
+func (s *Subscriber) add(uri string, seen *fingerprint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stops == nil || s.stops[uri] != nil {
 		return nil
 	}
-	stop := s.w.Watch(s.ctx, uri, func() { s.changed(uri) })
+	stop := s.w.watch(s.ctx, uri, seen, func() { s.changed(uri) })
 	if stop == nil {
 		return ErrTooMany
 	}

@@ -87,21 +87,22 @@ type subscriber struct {
 	left    bool // guarded by Watcher.mu
 }
 
-// MayWatch reports whether the caller in ctx can read the resource, here and
-// now, which is what it takes to be told of its changes.
-func (w *Watcher) MayWatch(ctx context.Context, uri string) bool {
-	ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
+// once reads the resource, as the goroutine does in its turn.
+func (w *Watcher) once(ctx context.Context, uri string) (found fingerprint, pause time.Duration, err error) {
+	var p asked
+	ctx, cancel := context.WithTimeout(withPause(ctx, &p), w.cfg.Timeout)
 	defer cancel()
-	_, err := w.read(ctx, uri)
-	return err == nil
+	content, err := w.read(ctx, uri)
+	if err == nil {
+		found = sha256.Sum256(content)
+	}
+	return found, time.Duration(p.Load()), err
 }
 
-// Watch calls changed each time the resource has changed, until stop is called,
-// which must happen before ctx means nothing any more. It is for a ctx that
-// MayWatch has approved of. changed must not block: other resources wait for
-// their turn. Where too much is watched already, Watch does nothing and returns
-// nil.
-func (w *Watcher) Watch(ctx context.Context, uri string, changed func()) (stop func()) {
+// watch calls changed each time the resource is not what it was, at first what
+// the caller has seen, until stop is called. Where too much is watched already,
+// it does nothing and returns nil.
+func (w *Watcher) watch(ctx context.Context, uri string, seen *fingerprint, changed func()) (stop func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
@@ -111,6 +112,10 @@ func (w *Watcher) Watch(ctx context.Context, uri string, changed func()) (stop f
 		return nil
 	case r == nil:
 		r = &resource{uri: uri, due: now}
+		if seen != nil {
+			r.known, r.seen = true, *seen
+			r.due = now.Add(jitter(w.cfg.MinInterval))
+		}
 		if w.resources == nil {
 			w.resources = map[string]*resource{}
 		}
@@ -201,17 +206,14 @@ func (w *Watcher) next() (r *resource, reader *subscriber, wait time.Duration) {
 
 // look reads r and tells its subscribers when it is not what it was.
 func (w *Watcher) look(r *resource, reader *subscriber) {
-	var pause pause
-	ctx, cancel := context.WithTimeout(withPause(reader.ctx, &pause), w.cfg.Timeout)
-	content, err := w.read(ctx, r.uri)
-	cancel()
-	for _, s := range w.learn(r, reader, content, err, time.Duration(pause.Load())) {
+	found, pause, err := w.once(reader.ctx, r.uri)
+	for _, s := range w.learn(r, reader, found, pause, err) {
 		s.changed()
 	}
 }
 
 // learn notes what a read has found and returns whom to tell.
-func (w *Watcher) learn(r *resource, reader *subscriber, content []byte, err error, pause time.Duration) []*subscriber {
+func (w *Watcher) learn(r *resource, reader *subscriber, found fingerprint, pause time.Duration, err error) []*subscriber {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
@@ -224,7 +226,6 @@ func (w *Watcher) learn(r *resource, reader *subscriber, content []byte, err err
 	if reader.left && err != nil {
 		return nil // the reader left, which may be why; due as before, with another's context
 	}
-	found := fingerprint{}
 	if err != nil {
 		r.failures++
 		r.next(reader)
@@ -232,8 +233,6 @@ func (w *Watcher) learn(r *resource, reader *subscriber, content []byte, err err
 			w.postpone(r, now)
 			return nil
 		}
-	} else {
-		found = sha256.Sum256(content)
 	}
 	r.failures = 0
 	news := r.known && found != r.seen

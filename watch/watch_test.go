@@ -62,7 +62,7 @@ func (s *scene) join(t *testing.T, who string, uris ...string) (hangUp func()) {
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), whoInContext{}, who))
 	stops := []func(){cancel}
 	for _, uri := range uris {
-		stop := s.Watch(ctx, uri, func() {
+		stop := s.watch(ctx, uri, nil, func() {
 			s.lock.Lock()
 			defer s.lock.Unlock()
 			s.told = append(s.told, who+" "+uri)
@@ -289,18 +289,18 @@ func TestWatcher_nothingRunsUnwatched(t *testing.T) {
 	})
 }
 
-func TestWatcher_Watch_tooMuch(t *testing.T) {
+func TestWatcher_tooMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(Config{MaxResources: 2, MaxSubscribers: 3})
 		hangUp := s.join(t, "alice", "a", "b")
-		if s.Watch(t.Context(), "c", nil) != nil {
+		if s.watch(t.Context(), "c", nil, nil) != nil {
 			t.Error("a third resource is watched")
 		}
-		stop := s.Watch(t.Context(), "a", func() {})
+		stop := s.watch(t.Context(), "a", nil, func() {})
 		if stop == nil {
 			t.Error("one that is watched already is refused")
 		}
-		if s.Watch(t.Context(), "a", nil) != nil {
+		if s.watch(t.Context(), "a", nil, nil) != nil {
 			t.Error("a fourth subscriber is let in")
 		}
 		stop()
@@ -317,46 +317,63 @@ func TestSubscriber(t *testing.T) {
 			defer s.lock.Unlock()
 			s.told = append(s.told, uri)
 		})
+		watch := func(uri string) error {
+			s.lock.Unlock()
+			defer s.lock.Lock()
+			return sub.Watch(uri)
+		}
+		if err := watch("unknown"); !errors.Is(err, ErrGone) {
+			t.Errorf("what there is not: %v", err)
+		}
 		for _, uri := range []string{"x", "y", "x"} {
-			if err := sub.Watch(uri); err != nil {
+			if err := watch(uri); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := sub.Watch("z"); !errors.Is(err, ErrTooMany) {
+		s.pages["z"] = "1"
+		if err := watch("z"); !errors.Is(err, ErrTooMany) {
 			t.Errorf("a third: %v", err)
 		}
+		s.pages["x"] = "2" // right after it was watched, before the first look
 		s.pass(time.Minute)
+		s.wantTold(t, "x")
 		sub.Unwatch("y")
 		sub.Unwatch("never watched")
-		s.pages["x"], s.pages["y"] = "2", "2"
+		s.pages["x"], s.pages["y"] = "3", "2"
 		s.pass(5 * time.Minute)
 		s.wantTold(t, "x")
 		sub.Leave()
 		sub.Leave()
 		s.pass(0)
-		if err := sub.Watch("x"); err != nil || s.resources != nil {
+		if err := watch("x"); err != nil || s.resources != nil {
 			t.Errorf("after it has left it watches %v, %v", s.resources, err)
 		}
-		s.pages["x"] = "3"
+		s.pages["x"] = "4"
 		s.pass(time.Hour)
 		s.wantTold(t)
 	})
 }
 
-func TestWatcher_MayWatch(t *testing.T) {
-	s := newScene(Config{})
-	s.lock.Unlock()
-	s.fail = func(_ context.Context, _, uri string) error {
-		if uri == "y" {
-			return errors.New("down")
+func TestSubscriber_Again(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(Config{})
+		told := 0
+		sub := s.Join(t.Context(), func(string) { told++ })
+		if err := sub.Again("x", nil); err != nil || len(s.reads) != 0 {
+			t.Errorf("Again: %v, after %v", err, s.reads)
 		}
-		return nil
-	}
-	for uri, want := range map[string]bool{"x": true, "y": false, "unknown": false} {
-		if got := s.MayWatch(t.Context(), uri); got != want {
-			t.Errorf("MayWatch(%q) = %v, want %v", uri, got, want)
+		s.pass(time.Second) // the first look
+		s.pages["x"] = "2"
+		if err := sub.Again("y", []byte("what y was long ago")); err != nil {
+			t.Error(err)
 		}
-	}
+		s.pass(time.Minute)
+		sub.Leave()
+		s.pass(0)
+		if told != 2 {
+			t.Errorf("told %d times, want once of each", told)
+		}
+	})
 }
 
 // A reader who hangs up in the middle of a read is not a failure of Sentry.
