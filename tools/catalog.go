@@ -108,6 +108,10 @@ func (c *Catalog) NewServer(env Env) *server.MCPServer {
 		server.WithToolFilter(b.filter),
 		b.beyondTools,
 	)
+	if env.Tasks {
+		server.WithExtensions(tasksExtension)(s)
+		server.WithHooks(withoutExtensions)(s)
+	}
 	handle := b.handle // one closure for all tools, which finds the tool by name
 	entries := make([]server.ServerTool, len(b.tools.listed))
 	for i, n := range b.tools.listed {
@@ -115,6 +119,21 @@ func (c *Catalog) NewServer(env Env) *server.MCPServer {
 	}
 	s.SetTools(entries...)
 	return s
+}
+
+// tasksExtension is what clients are told of 2026-07-28. The versions before
+// have no extensions, and no tasks of this kind.
+var (
+	tasksExtension    = map[string]any{"io.modelcontextprotocol/tasks": struct{}{}}
+	withoutExtensions = initializeHooks()
+)
+
+func initializeHooks() *server.Hooks {
+	hooks := &server.Hooks{}
+	hooks.AddAfterInitialize(func(_ context.Context, _ any, _ *mcp.InitializeRequest, result *mcp.InitializeResult) {
+		result.Capabilities.Extensions = nil
+	})
+	return hooks
 }
 
 // binding is what one server adds to the catalog.

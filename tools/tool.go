@@ -20,6 +20,7 @@ type Env struct {
 	Sentry    *sentry.Client
 	ProjectID string       // numeric; set when the key names a project
 	Logger    *slog.Logger // nil: nothing is logged
+	Tasks     bool         // the server serves the tasks extension
 	HideTools bool         // a tool outside the caller's skills is answered like one that does not exist
 
 	Confirm Confirm

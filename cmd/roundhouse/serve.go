@@ -58,7 +58,9 @@ func serve(ctx context.Context, cfg *config, s streams) error {
 	defer cancel()
 	// The node goes first: it ends the streams that srv would wait for, and
 	// refuses new requests with a time to retry. What both use goes last.
-	late := errors.Join(p.node.Shutdown(drain), srv.Shutdown(drain))
+	tasksEnded := make(chan error, 1)
+	go func() { tasksEnded <- p.tasks.Shutdown(drain) }() // ends with drain
+	late := errors.Join(p.node.Shutdown(drain), srv.Shutdown(drain), <-tasksEnded)
 	if errors.Is(late, context.DeadlineExceeded) {
 		fmt.Fprintf(s.err, "some calls did not finish in %s and were canceled\n", cfg.Drain)
 		late = srv.Close()
@@ -106,7 +108,7 @@ func (p *program) purge(ctx context.Context, logger *slog.Logger) (done chan str
 		ticker := time.NewTicker(time.Hour)
 		defer ticker.Stop()
 		for now := time.Now(); ; {
-			if err := purgeAll(ctx, p.store, now); err != nil && ctx.Err() == nil {
+			if err := errors.Join(purgeAll(ctx, p.store, now), p.tasks.Purge(ctx)); err != nil && ctx.Err() == nil {
 				logger.Warn("expired rows not removed", "error", err)
 			}
 			select {

@@ -14,6 +14,7 @@ import (
 	"roundhouse/oauth"
 	"roundhouse/router"
 	"roundhouse/sentry"
+	"roundhouse/task"
 	"roundhouse/tools"
 	"roundhouse/transport"
 )
@@ -24,6 +25,7 @@ type program struct {
 	dsnCommand string // tells the DSNs of the sandbox
 	backend    *backend
 	store      *oauth.SQLStore
+	tasks      *task.Runner
 	auth       *oauth.Server
 	admins     administrators
 	brought    *passthrough // nil: no tokens of Sentry's own
@@ -58,6 +60,9 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 	if err != nil {
 		return p, err
 	}
+	if p.tasks, err = openTasks(ctx, p.store, keys, logger); err != nil {
+		return p, err
+	}
 	if p.auth, err = p.newAuth(cfg, keys, logger); err != nil {
 		return p, err
 	}
@@ -72,7 +77,7 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 	if err != nil {
 		return p, err
 	}
-	if p.node, err = startNode(cfg, client, nodeKeys{keys.Derive("request states"), keys.Derive("session ids")}, logger); err != nil {
+	if p.node, err = startNode(cfg, client, p.tasks, nodeKeys{keys.Derive("request states"), keys.Derive("session ids")}, logger); err != nil {
 		return p, err
 	}
 	p.handler = p.newRouter(cfg, logger)
@@ -154,8 +159,9 @@ func (p *program) identify(ctx context.Context, token string) (oauth.User, error
 type nodeKeys struct{ states, sessions []byte }
 
 // startNode starts the actors. An activation binds the shared catalog to its
-// key, with the credential of whoever asked first.
-func startNode(cfg *config, client *sentry.Client, keys nodeKeys, logger *slog.Logger) (*actors.Node, error) {
+// key, with the credential of whoever asked first. Without a Runner there are no
+// tasks.
+func startNode(cfg *config, client *sentry.Client, tasks *task.Runner, keys nodeKeys, logger *slog.Logger) (*actors.Node, error) {
 	states, err := tools.NewRequestStates(keys.states)
 	if err != nil {
 		return nil, err
@@ -166,13 +172,13 @@ func startNode(cfg *config, client *sentry.Client, keys nodeKeys, logger *slog.L
 		Idle:        cfg.Idle,
 		MaxContexts: cfg.MaxContexts,
 		Logger:      logger.With("part", "actors"),
-		Transport:   transport.Config{Secret: keys.sessions},
+		Transport:   transport.Config{Secret: keys.sessions, Tasks: transport.TaskConfig{Runner: tasks, Tool: taskTool(catalog)}},
 		NewServer: func(ctx context.Context, key constraint.Key) (*server.MCPServer, error) {
 			env, err := tools.Bind(ctx, client, key)
 			if err != nil {
 				return nil, err
 			}
-			env.Logger = toolsLogger
+			env.Logger, env.Tasks = toolsLogger, tasks != nil
 			env.HideTools = cfg.StepUp == "off"
 			env.Confirm, env.States = confirms[cfg.Confirm], states
 			return catalog.NewServer(env), nil
