@@ -98,6 +98,7 @@ func (s *Server) recordGrant(ctx context.Context, grant Grant, e Event) {
 const (
 	maxFarewells    = 256
 	farewellTimeout = 5 * time.Second
+	revokeAgain     = time.Hour // after the upstream said that it has no such URL, which it may while it restarts
 )
 
 // farewell is an upstream credential that is not needed any more.
@@ -110,7 +111,7 @@ type farewell struct {
 // forget asks the upstream to revoke a credential, when there is time. That
 // must hold up nobody: ours is revoked whether or not the upstream can do it.
 func (s *Server) forget(user, grant string, c credential) {
-	if s.revokeURL != "" && !c.Brought && !s.cannotRevoke.Load() {
+	if s.revokeURL != "" && !c.Brought && s.now().UnixNano() >= s.cannotRevoke.Load() {
 		s.farewells.add(farewell{user, grant, c})
 	}
 }
@@ -173,7 +174,7 @@ func (s *Server) bid(f farewell) error {
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10)) // so that the connection can be used again
 	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed {
-		if !s.cannotRevoke.Swap(true) {
+		if s.cannotRevoke.Swap(s.now().Add(revokeAgain).UnixNano()) == 0 {
 			s.log.LogAttrs(ctx, slog.LevelInfo, "the upstream cannot revoke tokens: what is revoked here lives on there until it expires")
 		}
 		return nil

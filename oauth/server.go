@@ -165,7 +165,7 @@ type Server struct {
 
 	polls polls
 
-	cannotRevoke atomic.Bool // the upstream has no such URL
+	cannotRevoke atomic.Int64 // until then, in nanoseconds since 1970: the upstream has no such URL
 }
 
 // NewServer checks the configuration and returns a server. It starts nothing.
