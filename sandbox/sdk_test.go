@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -310,6 +311,59 @@ func TestSDK_Go(t *testing.T) {
 	s.checkSent("event", "transaction", "log", "trace_metric", "check_in")
 	s.checkBadDay(string(*id), "checkout-api@9")
 	s.checkRun()
+}
+
+// TestSDK_GoCheckIns: jobs of several monitors that nobody has set up run at the
+// same time, each many times over, and every run is told of.
+func TestSDK_GoCheckIns(t *testing.T) {
+	s := startWire(t, "checkout-api")
+	const monitors, runs = 5, 8
+	client, err := sentry.NewClient(sentry.ClientOptions{Dsn: s.dsn, Environment: "staging", Transport: sentry.NewHTTPSyncTransport()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	job := func(monitor, n int) {
+		hub := sentry.NewHub(client, sentry.NewScope())
+		config := &sentry.MonitorConfig{Schedule: sentry.IntervalSchedule(1, sentry.MonitorScheduleUnitHour), MaxRuntime: 10}
+		run := sentry.CheckIn{MonitorSlug: fmt.Sprint("job-", monitor), Status: sentry.CheckInStatusInProgress}
+		run.ID = *hub.CaptureCheckIn(&run, config)
+		if run.Status = sentry.CheckInStatusOK; n == runs-1 {
+			run.Status = sentry.CheckInStatusError
+		}
+		run.Duration = time.Duration(n+1) * time.Second
+		hub.CaptureCheckIn(&run, config)
+	}
+	var jobs sync.WaitGroup
+	for i := range monitors * (runs - 1) {
+		jobs.Go(func() { job(i%monitors, i/monitors) })
+	}
+	jobs.Wait()
+	for i := range monitors { // a run that fails before later ones end well is no news
+		jobs.Go(func() { job(i, runs-1) })
+	}
+	jobs.Wait()
+	var known []struct{ Slug string }
+	if s.get("/organizations/acme-outdoors/monitors/", &known); len(known) != monitors {
+		t.Fatalf("monitors %+v, want %d", known, monitors)
+	}
+	for _, m := range known {
+		var told []struct {
+			Status, Environment string
+			Duration            int
+		}
+		s.get("/organizations/acme-outdoors/monitors/"+m.Slug+"/checkins/", &told)
+		durations := map[int]string{}
+		for _, run := range told {
+			durations[run.Duration] = run.Status
+		}
+		if len(told) != runs || len(durations) != runs || durations[1000] != "ok" || durations[1000*runs] != "error" {
+			t.Errorf("%s: check-ins %+v, want %d that ended, the last in error", m.Slug, told, runs)
+		}
+	}
+	if failed := s.issues("is:unresolved issue.category:cron"); len(failed) != monitors {
+		t.Errorf("issues %+v, want one of each monitor", failed)
+	}
 }
 
 // TestSDK_JavaScript lets the SDKs for Node and for browsers tell it.
