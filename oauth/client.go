@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+
+	"roundhouse/oauth/cimd"
 )
 
 const (
@@ -36,10 +38,14 @@ func (s *Server) client(ctx context.Context, id string) (Client, error) {
 
 // authorizing returns the client that a user is to be asked about. What a
 // document describes is looked up anew, though the store may have it from
-// before: its owner can have withdrawn a redirect URI.
+// before: its owner can have withdrawn a redirect URI. Where documents are off,
+// so is what they once described: the page could not say whose it is.
 func (s *Server) authorizing(ctx context.Context, id, redirectURI string) (Client, error) {
-	if !s.describes(id) {
+	switch {
+	case !cimd.IsURL(id):
 		return s.client(ctx, id)
+	case s.documents == nil:
+		return Client{}, errUnknownClient
 	}
 	if checkRedirectURI(redirectURI) != nil { // nothing is fetched for what cannot be good
 		return Client{ID: printable(id)}, nil

@@ -182,3 +182,19 @@ func TestServer_describedClient_off(t *testing.T) {
 	}
 	w.Refused("token", w.RefreshForm("rh_rt_x"), "invalid_client")
 }
+
+// Turning documents off ends sign-ins of what one has described before, too. Who
+// is signed in stays so.
+func TestServer_describedClient_turnedOff(t *testing.T) {
+	w := newDescribedWorld(t, oauth.Limits{})
+	tk := w.SignIn("inspect")
+	cfg := w.Config(w.Store)
+	s, err := oauth.NewServer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.servers = append(w.servers, s)
+	w.Server, w.web.Config.Handler = s, s
+	w.wantPage("a known document, with documents off", w.Request(), http.StatusBadRequest, "not registered here")
+	w.Exchange(w.RefreshForm(tk.Refresh))
+}
