@@ -26,7 +26,9 @@ func (n *Node) ServeStdio(ctx context.Context, key constraint.Key, in io.Reader,
 	defer cancel()
 	defer context.AfterFunc(l.streams, cancel)()
 	open := newOpenCalls(ctx, in, out)
-	return server.NewStdioServer(l.transport.Server()).Listen(ctx, open, open)
+	stdio := server.NewStdioServer(l.transport.Server())
+	stdio.SetContextFunc(l.transport.WithSubscriptions)
+	return stdio.Listen(ctx, open, open)
 }
 
 // lastAnswers is how long the end of the input waits for answers.

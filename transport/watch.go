@@ -55,16 +55,12 @@ type subscriptions struct {
 }
 
 // subscribe adds a resource that the caller in ctx may read.
-func (t *Transport) subscribe(ctx context.Context, uri string) error {
-	s := sessionFrom(ctx)
-	if s == nil {
-		return server.ErrResourceNotFound // only sessions subscribe
-	}
+func (t *Transport) subscribe(ctx context.Context, to *subscriptions, uri string) error {
 	content, err := t.read(ctx, uri)
 	if err != nil {
 		return fmt.Errorf("subscribe to %q: %w", uri, err)
 	}
-	return s.subscribed.add(uri, content)
+	return to.add(uri, content)
 }
 
 // add watches from what the client would have been sent just now.
@@ -123,18 +119,18 @@ func (s *subscriptions) open(stream *watch.Subscriber) (close func()) {
 // at the same time may take the notification and drop it.
 func (t *Transport) tellsOf(s *session, e *exchange) (close func()) {
 	return s.subscribed.open(t.watcher.Join(e.ctx, func(uri string) {
-		note := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION, Notification: mcp.Notification{
-			Method: mcp.MethodNotificationResourceUpdated,
-			Params: mcp.NotificationParams{AdditionalFields: map[string]any{"uri": uri}},
-		}}
-		go e.tell(note) // ends with the write, which has a deadline
+		go e.tell(updated(uri)) // ends with the write, which has a deadline
 	}))
 }
 
 // SubscribeToResourceErr is called by mcp-go for resources/subscribe. Its error
 // is answered with the code for a resource that does not exist.
 func (s *requestSession) SubscribeToResourceErr(uri string) error {
-	return s.t.subscribe(s.exchange.ctx, uri)
+	session := sessionFrom(s.exchange.ctx)
+	if session == nil {
+		return server.ErrResourceNotFound // there is no subscribing without a session
+	}
+	return s.t.subscribe(s.exchange.ctx, &session.subscribed, uri)
 }
 
 // UnsubscribeFromResource is called by mcp-go for resources/unsubscribe.
