@@ -5,14 +5,16 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
 	"roundhouse/jsonrpc"
 )
 
 // answer is what mcp-go writes to. It turns mcp-go's refusals in plain text
-// into those of package jsonrpc, and takes the session off an initialize that
-// failed: mcp-go tells one all the same.
+// into those of package jsonrpc, takes the session off an initialize that
+// failed, which mcp-go tells all the same, and tells which MCP resource does not
+// exist.
 type answer struct {
 	http.ResponseWriter
 	m      *Message
@@ -23,7 +25,7 @@ type answer struct {
 
 func (a *answer) WriteHeader(status int) {
 	a.plain = status >= 400 && strings.HasPrefix(a.Header().Get("Content-Type"), "text/plain")
-	if a.plain || a.m.Method == methodInitialize {
+	if a.plain || a.m.Method == methodInitialize || a.m.Method == string(mcp.MethodResourcesRead) {
 		a.held = status
 		return
 	}
@@ -44,6 +46,10 @@ func (a *answer) Write(b []byte) (int, error) {
 			a.Header().Del(server.HeaderKeySessionID)
 		}
 		a.ResponseWriter.WriteHeader(status)
+		if _, err := a.ResponseWriter.Write(a.unknownResource(b)); err != nil {
+			return 0, err
+		}
+		return len(b), nil
 	}
 	return a.ResponseWriter.Write(b)
 }

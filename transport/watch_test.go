@@ -199,6 +199,37 @@ func TestWatch_refused(t *testing.T) {
 	p.quiet()
 }
 
+// The answer says which one does not exist, in the words of the specification.
+func TestUnknownResource(t *testing.T) {
+	p := newPaper(t, "x://a", "x://broken")
+	p.broken["x://broken"] = true
+	session := p.session()
+	for _, tt := range []struct{ uri, modern, legacy string }{
+		{"x://no \"such\"", `"error":{"code":-32602,"message":"resource not found","data":{"uri":"x://no \"such\""}}`, `"error":{"code":-32002,"message":"resource not found","data":{"uri":"x://no \"such\""}}`},
+		{"x://a", `"text":"page 0"`, `"text":"page 0"`},
+		{"x://broken", `"error":{"code":-32603,"message":"Sentry is down"}`, `"error":{"code":-32603,"message":"Sentry is down"}`},
+	} {
+		params := fmt.Sprintf(`"uri":%q`, tt.uri)
+		for _, ask := range []struct {
+			want string
+			r    *http.Request
+		}{
+			{tt.modern, p.modern(t.Context(), 3, "resources/read", params, "")},
+			{tt.legacy, p.legacy(t.Context(), http.MethodPost, session, `{"jsonrpc":"2.0","id":3,"method":"resources/read","params":{`+params+`}}`)},
+		} {
+			resp := p.do(ask.r)
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(body); !strings.Contains(got, ask.want) || !strings.Contains(got, `"id":3`) {
+				t.Errorf("%s: %s %s, want %s", tt.uri, resp.Status, got, ask.want)
+			}
+		}
+	}
+}
+
 func TestWatch_tooMany(t *testing.T) {
 	var uris []string
 	for i := range maxWatched + 3 {
