@@ -7,7 +7,19 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"roundhouse/transport"
 )
+
+// jobs tells which fixtures become tasks.
+var jobs = map[string]transport.TaskTool{
+	"slow_compute":        {},
+	"failing_job":         {Required: true},
+	"protocol_error_job":  {},
+	"confirm_delete":      {},
+	"multi_input":         {},
+	"test_tool_with_task": {Required: true, AsksFirst: true},
+}
 
 // addJobs adds what the scenarios of the tasks extension call: each is an
 // ordinary tool, which takes its time.

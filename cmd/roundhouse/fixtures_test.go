@@ -18,6 +18,7 @@ import (
 
 	"roundhouse/actors"
 	"roundhouse/constraint"
+	"roundhouse/transport"
 )
 
 // The MCP conformance suite asks a server for tools, prompts and resources of
@@ -30,6 +31,16 @@ func fixtures(contexts *actors.Config) {
 	contexts.NewServer = func(context.Context, constraint.Key) (*server.MCPServer, error) {
 		return newFixtures(), nil
 	}
+	contexts.Transport.Requires = func(tool string) transport.Capabilities {
+		if tool == "test_missing_capability" {
+			return transport.Capabilities{"sampling": {}}
+		}
+		return nil
+	}
+	contexts.Transport.Tasks.Tool = func(_ context.Context, name string) (transport.TaskTool, bool) {
+		tool, ok := jobs[name]
+		return tool, ok
+	}
 }
 
 func newFixtures() *server.MCPServer {
@@ -41,6 +52,7 @@ func newFixtures() *server.MCPServer {
 		server.WithLogging(),
 		server.WithCacheHints(1000, mcp.CacheScopePrivate),
 		server.WithInputSchemaValidation(),
+		server.WithExtensions(map[string]any{transport.TasksExtension: struct{}{}}),
 	)
 	addContent(s)
 	addNotifying(s)
