@@ -20,7 +20,7 @@ type Config struct {
 
 	TTL   time.Duration // of a task, from its beginning; 1 hour
 	Poll  time.Duration // how often clients should ask; 3 seconds
-	Lease time.Duration // after which a task of a dead process is taken up; 15 seconds
+	Lease time.Duration // after which a task of a dead process is taken up; 10 seconds
 	Work  time.Duration // the longest that one round of work may take; 20 minutes
 
 	Now    func() time.Time // nil: time.Now
@@ -44,7 +44,7 @@ func (cfg Config) withDefaults() Config {
 	limit(&cfg.Limits.UserKept, 200)
 	set(&cfg.TTL, time.Hour)
 	set(&cfg.Poll, 3*time.Second)
-	set(&cfg.Lease, 15*time.Second)
+	set(&cfg.Lease, 10*time.Second)
 	set(&cfg.Work, 20*time.Minute)
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -105,6 +105,17 @@ func openStore(t *testing.T, path string, keys task.Sealer) *task.SQLStore {
 	return s
 }
 
+// connect goes to a file past the store.
+func connect(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
 // TestSQLStore_sealed: what a task holds is not in the file, opens with its key
 // only, and not as another task's.
 func TestSQLStore_sealed(t *testing.T) {
@@ -132,12 +143,7 @@ func TestSQLStore_sealed(t *testing.T) {
 	if _, err := openStore(t, path, newKeys(t, 2)).Task(t.Context(), one.Ref, now); !errors.Is(err, task.ErrSealed) {
 		t.Errorf("with another key: %v", err)
 	}
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec(`UPDATE tasks SET content = (SELECT content FROM tasks WHERE id = 'two') WHERE id = 'one'`); err != nil {
+	if _, err := connect(t, path).Exec(`UPDATE tasks SET content = (SELECT content FROM tasks WHERE id = 'two') WHERE id = 'one'`); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Task(t.Context(), one.Ref, now); !errors.Is(err, task.ErrSealed) {
