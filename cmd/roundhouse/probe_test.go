@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // probe is one HTTP request to an MCP URL as a test writes it out: clients that
@@ -35,28 +37,50 @@ func (p probe) send(t testing.TB, base string) reply {
 	t.Helper()
 	resp := p.open(t, base)
 	defer resp.Body.Close()
-	got := reply{status: resp.StatusCode, header: resp.Header}
 	stays := resp.Header.Get("Content-Type") == "text/event-stream" && (p.verb == http.MethodGet || p.header["Mcp-Method"] == "subscriptions/listen")
-	if !stays {
-		raw, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got.body = string(raw)
+	if stays {
+		return reply{status: resp.StatusCode, header: resp.Header}
 	}
-	return got
+	return readReply(t, resp)
+}
+
+func readReply(t testing.TB, resp *http.Response) reply {
+	t.Helper()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{status: resp.StatusCode, header: resp.Header, body: string(raw)}
 }
 
 // open sends p and leaves the body to the test.
 func (p probe) open(t testing.TB, base string) *http.Response {
 	t.Helper()
-	verb := p.verb
-	if verb == "" {
-		verb = http.MethodPost
-	}
-	req, err := http.NewRequestWithContext(t.Context(), verb, base+"/mcp"+p.place, strings.NewReader(p.body))
+	resp, err := p.do(t.Context(), base)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return resp
+}
+
+// try is send on a goroutine that is not the test's: it says what went wrong.
+func (p probe) try(ctx context.Context, base string) (got reply, failed string) {
+	resp, err := p.do(ctx, base)
+	if err != nil {
+		return reply{}, err.Error()
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	if err != nil {
+		return reply{}, err.Error()
+	}
+	return reply{status: resp.StatusCode, header: resp.Header, body: string(raw)}, ""
+}
+
+func (p probe) do(ctx context.Context, base string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(p.verb, http.MethodPost), base+"/mcp"+p.place, strings.NewReader(p.body))
+	if err != nil {
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
@@ -73,11 +97,7 @@ func (p probe) open(t testing.TB, base string) *http.Response {
 			req.Header.Set(name, value)
 		}
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp
+	return http.DefaultClient.Do(req)
 }
 
 // with returns p with further headers.
@@ -180,7 +200,7 @@ func alike(t testing.TB, what string, got, want reply) {
 		}
 		return map[string]any{"status": r.status, "header": header, "body": r.body}
 	}
-	if diff := cmp.Diff(visible(want), visible(got)); diff != "" {
+	if diff := gocmp.Diff(visible(want), visible(got)); diff != "" {
 		t.Errorf("%s can be told apart (-unknown +%s):\n%s", what, what, diff)
 	}
 }
