@@ -59,6 +59,9 @@ var sharedHooks = newHooks()
 
 func newHooks() *server.Hooks {
 	h := &server.Hooks{}
+	h.AddAfterInitialize(func(_ context.Context, _ any, _ *mcp.InitializeRequest, result *mcp.InitializeResult) {
+		result.Capabilities.Extensions = nil // unknown to the revisions that initialize
+	})
 	h.AddAfterListResources(func(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
 		result.Resources = bindingOf(ctx).env.resources(ctx)
 	})

@@ -110,7 +110,6 @@ func (c *Catalog) NewServer(env Env) *server.MCPServer {
 	)
 	if env.Tasks {
 		server.WithExtensions(tasksExtension)(s)
-		server.WithHooks(withoutExtensions)(s)
 	}
 	handle := b.handle // one closure for all tools, which finds the tool by name
 	entries := make([]server.ServerTool, len(b.tools.listed))
@@ -123,18 +122,7 @@ func (c *Catalog) NewServer(env Env) *server.MCPServer {
 
 // tasksExtension is what clients are told of 2026-07-28. The versions before
 // have no extensions, and no tasks of this kind.
-var (
-	tasksExtension    = map[string]any{"io.modelcontextprotocol/tasks": struct{}{}}
-	withoutExtensions = initializeHooks()
-)
-
-func initializeHooks() *server.Hooks {
-	hooks := &server.Hooks{}
-	hooks.AddAfterInitialize(func(_ context.Context, _ any, _ *mcp.InitializeRequest, result *mcp.InitializeResult) {
-		result.Capabilities.Extensions = nil
-	})
-	return hooks
-}
+var tasksExtension = map[string]any{"io.modelcontextprotocol/tasks": struct{}{}}
 
 // binding is what one server adds to the catalog.
 type binding struct {

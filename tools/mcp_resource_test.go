@@ -185,6 +185,23 @@ func (u *user) listed(method, list, field string) []string {
 	return out
 }
 
+// A server has one set of hooks: whoever gives it another takes these away.
+func TestResources_withTasks(t *testing.T) {
+	env := benchEnv(t, "acme", "web")
+	env.Tasks = true
+	u := &user{t: t, ctx: as(t.Context(), Inspect), env: env, server: Default().NewServer(env)}
+	if got := u.listed("resources/list", "resources", "uri"); !slices.Equal(got, []string{"sentry://acme/web/issues"}) {
+		t.Errorf("resources = %v", got)
+	}
+	if !strings.Contains(u.getPrompt("triage_issue", nil), "Triage") {
+		t.Error("no prompt")
+	}
+	legacy, _, _ := u.ask(false, "initialize", args{"protocolVersion": "2025-11-25", "capabilities": args{}, "clientInfo": args{"name": "t", "version": "1"}})
+	if discovered := u.mustAsk("server/discover", nil); strings.Contains(string(legacy), "extensions") || !strings.Contains(string(discovered), "extensions") {
+		t.Errorf("extensions belong into discover alone:\n%s\n%s", legacy, discovered)
+	}
+}
+
 func TestResources_read(t *testing.T) {
 	w := newWorld(t)
 	issue := w.issueIn(outdoors, "storefront")
