@@ -39,6 +39,7 @@ var imports = map[string][]string{
 // testImports is what tests may import beyond that: the sandbox is the Sentry
 // of every test.
 var testImports = map[string][]string{
+	"actors": {"router", "sentry", "tools"},               // all that is behind a URL, to be fuzzed
 	"oauth":  {"oauth/oauthtest", "constraint", "router"}, // the ledger has requirements of both
 	"sentry": {"sandbox"},
 	"task":   {"task/tasktest", "oauth"}, // which opens the database that both are in
