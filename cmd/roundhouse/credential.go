@@ -25,6 +25,9 @@ func (t grantTokens) Token(ctx context.Context) (sentry.Token, error) {
 		return sentry.NewToken(b.token), nil
 	}
 	token, err := t.auth.UpstreamToken(ctx, caller.Grant)
+	if errors.Is(err, oauth.ErrInvalidToken) { // it has ended while a call, or a task, goes on
+		return sentry.Token{}, fmt.Errorf("token of the grant: %w", sentry.ErrUnauthorized)
+	}
 	if err != nil {
 		return sentry.Token{}, fmt.Errorf("token of the grant: %w", err)
 	}

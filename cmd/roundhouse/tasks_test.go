@@ -205,8 +205,8 @@ func wantParts(t *testing.T, text string, parts ...string) {
 }
 
 // TestTasks_people: a task is its user's, at its URL, with its tool's skill; for
-// all others it is one that there never was. A restart takes it up at once, and
-// a revoked sign-in takes it nowhere.
+// all others it is one that there never was. It ends with the sign-in that began
+// it, and a restart in order lets the next process take it up at once.
 func TestTasks_people(t *testing.T) {
 	env := startSandbox(t)
 	seer := newSlowSeer(t, env)
@@ -236,6 +236,17 @@ func TestTasks_people(t *testing.T) {
 	}
 	_, discovered := r.modern(ann, place, "server/discover", "", "")
 	wantParts(t, discovered, `"extensions":{"io.modelcontextprotocol/tasks":{}}`)
+
+	// What another client of hers has begun ends with its sign-in, and she sees why.
+	ending := r.login(mara, "", "inspect", "analyze")
+	theirs := r.analyze(ending.token(t), place, r.storyIssue(ann, place))
+	r.until(ann, place, theirs, "Seer is looking at")
+	resp, err := http.PostForm(r.url+"/oauth/revoke", url.Values{"client_id": {ending.config.ClientID}, "token": {ending.token(t)}})
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatal(resp, err)
+	}
+	resp.Body.Close()
+	wantParts(t, r.until(ann, place, theirs, `"status":"completed"`), `"isError":true`, "Sign-in expired")
 
 	r.until(ann, place, id, "Seer is looking at")
 	r.stop()
