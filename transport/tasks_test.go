@@ -471,6 +471,32 @@ func TestTasks_restart(t *testing.T) {
 	after.mu.Unlock()
 }
 
+// TestTasks_passivation: a task does not keep its context in memory. When that
+// has gone, and another one has come, the task is as it was, and can be ended.
+func TestTasks_passivation(t *testing.T) {
+	o := newOffice(t, tasktest.NewMemory(), task.Limits{})
+	ann := o.client("1001", "acme", "", "g1", "work")
+	stays, ends := ann.begin("wait"), ann.begin("wait")
+	o.mu.Lock()
+	o.desks[ann.key].Close()
+	delete(o.desks, ann.key)
+	o.mu.Unlock()
+	if got := ann.get(stays); got.Status != "working" {
+		t.Errorf("%+v", got)
+	}
+	ann.result("tasks/cancel", `"taskId":"`+ends+`",`)
+	close(o.gate)
+	wantIn(t, string(ann.until(stays, "completed").Result), "waited in acme")
+	if got := ann.get(ends); got.Status != "cancelled" {
+		t.Errorf("%+v", got)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.began) > 2 {
+		t.Errorf("%d calls for two tasks", len(o.began))
+	}
+}
+
 func TestTasks_limits(t *testing.T) {
 	o := newOffice(t, tasktest.NewMemory(), task.Limits{UserWorking: 1})
 	ann, bob := o.client("1001", "acme", "", "g1", "work"), o.client("1002", "acme", "", "g2", "work")
