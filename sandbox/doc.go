@@ -2,6 +2,16 @@
 // from it over REST, and it signs users in as an OAuth provider. It keeps
 // everything in one SQLite database and needs nothing else.
 //
+// Where to look: what SDKs send comes in by receive.go, is read in body.go and
+// ingest.go with payload, and waits for the one writer in group_commit.go. What
+// clients ask for begins in routes.go, with request.go and params.go for what all
+// of it shares; a noun in the plural (issues.go, releases.go) answers for what
+// the singular (issue.go, release_update.go) keeps. Searches are compiled by
+// query and take turns at gate.go. setting_kind.go makes and changes all that is
+// kept and never acted on. Sign-in is in oauth.go, device.go and web_session.go,
+// the pages in pages.go and *_page.go. schema has the tables, step by step, and
+// seed the story; operate.go is for commands on the file.
+//
 // An organization is visible to its members and to nobody else: to every other
 // user it answers exactly as one that does not exist. Data enters through
 // ingest alone, the seed included; every payload is normalized, scrubbed of
@@ -36,8 +46,10 @@
 // not go down before.
 // Check-ins, user reports, attachments and recordings of replays go in the same
 // way, a monitor with its last check-in, and so do counts of sessions and the
-// releases that nothing is heard of any more. Of attachments, of recordings, and
-// of profiles, a project never keeps more than 100 MiB.
+// releases that nothing is heard of any more. An organization keeps at most 20,000
+// commits, those of its newest releases, and the latest 20,000 deploys. Of
+// attachments, of recordings, and of profiles, a project never keeps more than
+// 100 MiB.
 //
 // A job that fails, that does not begin in time or does not end in time, as its
 // check-ins and its schedule tell, makes an issue of category cron, one for each
