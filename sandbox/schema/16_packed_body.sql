@@ -1,0 +1,1 @@
+-- From here on the bodies of events may be compressed, which older programs cannot read. There is nothing to change.
