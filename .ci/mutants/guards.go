@@ -38,7 +38,7 @@ var guards = []guard{
 	{attack: "open redirect", file: "oauth/authorize.go",
 		lines: `if !client.mayRedirect(redirectURI) {`, without: `if false {`, test: "TestServer_authorize_neverRedirects"},
 	{attack: "open redirect", file: "oauth/authorize.go",
-		lines: `if local && strings.HasPrefix(uri, "http://") {`, without: `if true {`, test: "TestAttack_openRedirectByError"},
+		lines: `if local && strings.HasPrefix(uri, "http://") {`, without: `if local || strings.HasPrefix(uri, "http") {`, test: "TestAttack_openRedirectByError"},
 	{attack: "open redirect", file: "oauth/redirect.go",
 		lines: ` && a.Hostname() == b.Hostname() &&`, without: ` &&`, test: "TestRedirectMatches"},
 	{attack: "open redirect", file: "oauth/redirect.go",
