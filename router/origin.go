@@ -7,7 +7,7 @@ import (
 
 // What a page of an allowed origin may send and read (CORS).
 const (
-	corsMethods = "GET, POST, DELETE"
+	corsMethods = http.MethodGet + ", " + http.MethodPost + ", " + http.MethodDelete
 	corsHeaders = "Authorization, Content-Type, Accept, Last-Event-ID, Mcp-Method, Mcp-Name, Mcp-Protocol-Version, Mcp-Session-Id"
 	corsExposed = "WWW-Authenticate, Mcp-Session-Id, Retry-After, X-Request-Id"
 )

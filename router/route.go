@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ func (rt *router) serve(w http.ResponseWriter, r *http.Request) {
 	if !rt.admitOrigin(w, r) {
 		return
 	}
-	if !strings.Contains(corsMethods, r.Method) {
+	if !slices.Contains(strings.Split(corsMethods, ", "), r.Method) {
 		w.Header().Set("Allow", corsMethods)
 		writeError(w, http.StatusMethodNotAllowed, "MCP uses "+corsMethods)
 		return

@@ -1,9 +1,11 @@
 package transport
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -181,5 +183,30 @@ func TestEdges(t *testing.T) {
 				t.Errorf("code %d, want %d: %s", got.Error.Code, tt.code, body)
 			}
 		})
+	}
+}
+
+// A client that has gone before its request was looked at is answered with
+// nothing, and not with a panic.
+func TestEdges_Gone(t *testing.T) {
+	tr := New(talker(), Config{})
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	for method, body := range map[string]string{
+		"tools/list":           modernAsk,
+		"subscriptions/listen": `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{},` + metaOf + `}}`,
+		"initialize":           `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`,
+	} {
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/mcp", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		if method != "initialize" {
+			r.Header.Set("Mcp-Protocol-Version", "2026-07-28")
+			r.Header.Set("Mcp-Method", method)
+		}
+		w := httptest.NewRecorder()
+		tr.ServeHTTP(w, r)
+		if w.Code >= 500 {
+			t.Errorf("%s: %d %s", method, w.Code, w.Body)
+		}
 	}
 }

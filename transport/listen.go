@@ -150,7 +150,12 @@ func (v *verdict) accepted() bool {
 	return v.status == http.StatusOK && json.Unmarshal(v.body.Bytes(), &answer) == nil && len(answer.Result) > 0
 }
 
+// send passes a refusal on. There is none if the client had gone before mcp-go
+// came to one.
 func (v *verdict) send(w http.ResponseWriter) {
+	if v.status == 0 {
+		return
+	}
 	w.Header().Set("Content-Type", v.header.Get("Content-Type"))
 	w.WriteHeader(v.status)
 	_, _ = w.Write(v.body.Bytes())

@@ -224,8 +224,3 @@ func (t *Transport) session(w http.ResponseWriter, r *http.Request, m *Message) 
 	}
 	return s
 }
-
-// WriteError refuses a request that has not been read.
-func WriteError(w http.ResponseWriter, status int, message string) {
-	jsonrpc.Refuse(w, status, message)
-}
