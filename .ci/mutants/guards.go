@@ -200,7 +200,7 @@ var guards = []guard{
 	{attack: "an end hidden by a limit", file: "oauth/token.go",
 		lines: ` && s.unspent(ctx, code) {`, without: ` {`, test: "TestServer_limits_neverHideTheEnd"},
 	{attack: "audit forgery", file: "oauth/event.go",
-		lines: `return printing(strings.ToValidUTF8(text[:min(len(text), maxEventText)], ""))`, without: `return text[:min(len(text), maxEventText)]`, test: "TestAttack_controlCharacters"},
+		lines: `return printing(strings.ToValidUTF8(text[:min(len(text), maxEventText)], ""))`, without: `return strings.ToValidUTF8(text[:min(len(text), maxEventText)], "")`, test: "TestAttack_controlCharacters"},
 	{attack: "audit flood", file: "oauth/event.go",
 		lines: `if s.limits.noise.Take(sourceFrom(ctx)) == 0 {`, without: `if true {`, test: "TestAttack_auditFlood"},
 	{attack: "audit flood", file: "oauth/event.go",
