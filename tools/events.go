@@ -43,9 +43,11 @@ func runSearchEvents(ctx context.Context, env Env, in searchEventsIn) (markdown,
 	if search.ProjectID, err = env.project(ctx, in.OrganizationSlug, in.ProjectSlug); err != nil {
 		return "", err
 	}
+	progress(ctx, 0, 2, "Sentry checks the search")
 	if err := validateSearch(ctx, env, in.OrganizationSlug, search); err != nil {
 		return "", err
 	}
+	progress(ctx, 1, 2, "Sentry searches "+word(search.Dataset))
 	rows, page, err := env.Sentry.Events(ctx, in.OrganizationSlug, search)
 	if err != nil {
 		return "", refusedSearch(err)

@@ -103,6 +103,7 @@ func describeIssue(ctx context.Context, env Env, t target) (markdown, error) {
 	if err != nil {
 		return "", err
 	}
+	progress(ctx, 1, 2, "Found "+word(issueName(*issue))+"; asking for its event")
 	event, err := getEvent(ctx, env, t, issue)
 	var gone *inputError
 	if errors.As(err, &gone) && t.event == "" {
