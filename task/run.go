@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -71,12 +72,22 @@ func (r *Runner) do(ctx context.Context, t Task, w Work) (out Outcome) {
 			out = Outcome{Error: internalError("Something went wrong in this server; the details are in its log.")}
 		}
 	}()
-	out = w.Do(ctx, t, func(message string) { r.say(ctx, t.Ref, message) })
+	var said time.Time
+	out = w.Do(ctx, t, func(message string) {
+		if now := r.cfg.Now(); now.Sub(said) >= sayPause {
+			said = now
+			r.say(ctx, t.Ref, message)
+		}
+	})
 	if errors.Is(context.Cause(ctx), errTooLong) {
 		out = Outcome{Error: internalError(fmt.Sprintf("This took longer than %s and was given up.", r.cfg.Work))}
 	}
 	return out
 }
+
+// sayPause is the least time between two texts on how it goes: each is written
+// to the store, and read by whoever polls.
+const sayPause = time.Second
 
 var errTooLong = errors.New("the work takes too long")
 
@@ -171,7 +182,7 @@ func (r *Runner) keepLeases(stop chan struct{}) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), r.cfg.Lease/3)
-		before := r.runningIDs()
+		before := r.runs()
 		ids, err := r.cfg.Store.Extend(ctx, r.id, r.cfg.Now().Add(r.cfg.Lease))
 		cancel()
 		if err != nil {
@@ -182,9 +193,9 @@ func (r *Runner) keepLeases(stop chan struct{}) {
 		for _, id := range ids {
 			ours[id] = true
 		}
-		for _, id := range before {
+		for id, run := range before {
 			if !ours[id] {
-				r.stop(id, errLost)
+				run.cancel(errLost) // and none of that id that has begun since
 			}
 		}
 	}
@@ -201,19 +212,19 @@ func (r *Runner) idle() bool {
 	return true
 }
 
-func (r *Runner) runningIDs() []string {
+func (r *Runner) runs() map[string]*run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ids := make([]string, 0, len(r.running))
-	for id := range r.running {
-		ids = append(ids, id)
-	}
-	return ids
+	return maps.Clone(r.running)
 }
+
+// lastWords is how long work that was cut off may take to end.
+const lastWords = 5 * time.Second
 
 // Shutdown begins no more work, ends at once the work that another process can
 // take up, and lets the rest finish. When ctx ends first, that is cut off, and
-// ctx's error is returned. Afterwards no goroutine of the Runner is left.
+// ctx's error is returned. Afterwards no goroutine of the Runner is left but of
+// work that does not heed its context.
 func (r *Runner) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	r.closed = true
@@ -234,10 +245,13 @@ func (r *Runner) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	for _, id := range r.runningIDs() {
-		r.stop(id, errShutdown)
+	for _, run := range r.runs() {
+		run.cancel(errShutdown)
 	}
-	<-done
+	select {
+	case <-done:
+	case <-time.After(lastWords):
+	}
 	return ctx.Err()
 }
 

@@ -41,7 +41,7 @@ func (cfg Config) withDefaults() Config {
 	limit(&cfg.Limits.Working, 500)
 	limit(&cfg.Limits.UserWorking, 16)
 	limit(&cfg.Limits.Kept, 10_000)
-	limit(&cfg.Limits.UserKept, 200)
+	limit(&cfg.Limits.UserKept, 100)
 	set(&cfg.TTL, time.Hour)
 	set(&cfg.Poll, 3*time.Second)
 	set(&cfg.Lease, 10*time.Second)
@@ -59,7 +59,8 @@ func (cfg Config) withDefaults() Config {
 // that never gets through, is given up.
 const maxAttempts = 5
 
-// Work is what a task does. It heeds ctx. With say it tells people how it goes.
+// Work is what a task does. It heeds ctx. With say, from one goroutine, it tells
+// people how it goes; what comes too soon after the last is left out.
 type Work struct {
 	Do func(ctx context.Context, t Task, say func(message string)) Outcome
 

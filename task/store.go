@@ -26,7 +26,7 @@ type LimitError struct{ Reason string }
 func (e *LimitError) Error() string { return e.Reason }
 
 // MaxContent bounds a Task's Content as JSON, in bytes.
-const MaxContent = 2 << 20
+const MaxContent = 1 << 20
 
 // Limits bound what a store keeps.
 type Limits struct {

@@ -262,11 +262,16 @@ func (ts *taskServer) follow(ctx context.Context, ids []string, tell func(id str
 			continue
 		}
 		known = append(known, id)
-		stops = append(stops, ts.runner.Watch(t.ID, func(t task.Task) {
+		changed := func(t task.Task) {
 			if params, err := json.Marshal(ts.wire(t, "")); err == nil {
 				tell(t.ID, params)
 			}
-		}))
+		}
+		stops = append(stops, ts.runner.Watch(t.ID, changed))
+		// What has changed before it was watched would never be told.
+		if now, err := ts.find(ctx, id); err == nil && (now.Version != t.Version || now.Status.Ended()) {
+			changed(now)
+		}
 	}
 	return known, func() {
 		for _, stop := range stops {

@@ -550,4 +550,8 @@ func TestTasks_listen(t *testing.T) {
 	close(o.gate)
 	bob.until(his, "completed")
 	s.want(`"method":"notifications/tasks"`, mine, `"status":"completed"`, "waited in acme", `"io.modelcontextprotocol/subscriptionId":5`)
+
+	late := listen(ann.caps) // comes when all is over, and is told that it is
+	late.want("acknowledged", mine)
+	late.want(`"status":"completed"`, mine)
 }
