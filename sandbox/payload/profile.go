@@ -200,6 +200,11 @@ func (p *Profile) normalize() {
 	if p.Samples.Threads == nil {
 		p.Samples.Threads = map[string]Object{}
 	}
+	for i := range p.Samples.Samples {
+		if one := &p.Samples.Samples[i]; one.Thread == "" { // not said; stored so, it could not be read again
+			one.Thread = "0"
+		}
+	}
 	slices.SortStableFunc(p.Samples.Samples, func(a, b Sample) int { return cmp.Compare(a.at(), b.at()) })
 }
 
