@@ -32,33 +32,72 @@ func TestStreamEnds(t *testing.T) {
 		t.Run(why, func(t *testing.T) {
 			l = r.login(mara, "/acme-outdoors")
 			token := l.token(t)
-			stream := r.listen(t.Context(), "/acme-outdoors", token)
-			defer stream.Close()
-			over := make(chan error, 1)
-			go func() {
-				_, err := io.Copy(io.Discard, stream)
-				over <- err
-			}()
-			select {
-			case err := <-over:
-				t.Fatalf("the stream ended by itself: %v", err)
-			case <-time.After(100 * time.Millisecond):
+			old, modern := r.listenLegacy(t.Context(), "/acme-outdoors", token), r.listen(t.Context(), "/acme-outdoors", token)
+			over := map[string]chan string{"GET": drain(t, old), "listen": drain(t, modern)}
+			for name, ended := range over {
+				select {
+				case got := <-ended:
+					t.Fatalf("%s ended by itself: %s", name, got)
+				case <-time.After(50 * time.Millisecond):
+				}
 			}
 			end(token)
-			select {
-			case err := <-over:
-				if err != nil {
-					t.Errorf("the stream broke: %v", err)
+			late := time.After(time.Second)
+			for name, ended := range over {
+				select {
+				case got := <-ended:
+					if name == "listen" && !strings.Contains(got, `"resultType":"complete"`) {
+						t.Errorf("listen ended without a result: %s", got)
+					}
+				case <-late:
+					t.Fatalf("%s is open a second later", name)
 				}
-			case <-time.After(time.Second):
-				t.Error("the stream is open a second later")
 			}
 		})
 	}
 }
 
-// listen opens a legacy session and its stream.
+// drain tells what came on a stream when it has ended.
+func drain(t *testing.T, stream io.ReadCloser) chan string {
+	t.Cleanup(func() { stream.Close() })
+	over := make(chan string, 1)
+	go func() {
+		all, err := io.ReadAll(stream)
+		if err != nil {
+			all = append(all, err.Error()...)
+		}
+		over <- string(all)
+	}()
+	return over
+}
+
+// listen listens to an organization's issues.
 func (r *runner) listen(ctx context.Context, place, token string) io.ReadCloser {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+"/mcp"+place, strings.NewReader(
+		`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["sentry:/`+place+`/issues"]},"_meta":{
+		"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"Authorization": "Bearer " + token, "Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+		"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "subscriptions/listen",
+	} {
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		r.t.Fatalf("listen: %s", resp.Status)
+	}
+	return resp.Body
+}
+
+// listenLegacy opens a legacy session and its stream.
+func (r *runner) listenLegacy(ctx context.Context, place, token string) io.ReadCloser {
 	r.t.Helper()
 	send := func(method, session, body string) *http.Response {
 		req, err := http.NewRequestWithContext(ctx, method, r.url+"/mcp"+place, strings.NewReader(body))
