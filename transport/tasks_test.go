@@ -237,6 +237,34 @@ func TestTasks_lifecycle(t *testing.T) {
 	}
 }
 
+// TestTasks_credential: what is kept of a call is not what it was let in by.
+func TestTasks_credential(t *testing.T) {
+	o := newOffice(t, tasktest.NewMemory(), task.Limits{})
+	ann := o.client("1001", "acme", "", "g1", "work")
+	r := ann.request("tools/call", `"name":"wait","arguments":{},`)
+	for _, name := range []string{"Authorization", "Cookie", "X-Forwarded-For", "Mcp-Session-Id"} {
+		r.Header.Set(name, "Bearer the-secret")
+	}
+	r.Header.Set("Mcp-Param-Kept", "kept")
+	_, body := ann.send(r)
+	var made struct{ Result officeTask }
+	if err := json.Unmarshal([]byte(body), &made); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := o.store.Task(t.Context(), task.Ref{Key: ann.key, ID: made.Result.TaskID}, time.Now())
+	if err != nil {
+		t.Fatal(err, body)
+	}
+	content, err := json.Marshal(kept.Content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantIn(t, string(content), `"Mcp-Param-Kept":"kept"`, `"Mcp-Name":"wait"`)
+	if strings.Contains(string(content), "the-secret") {
+		t.Errorf("a credential is kept: %s", content)
+	}
+}
+
 func TestTasks_cancel(t *testing.T) {
 	o := newOffice(t, tasktest.NewMemory(), task.Limits{})
 	ann := o.client("1001", "acme", "", "g1", "work")
