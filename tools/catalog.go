@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -31,7 +32,7 @@ type Catalog struct {
 // shapeTools are the tools of one shape.
 type shapeTools struct {
 	byName map[string]*narrowed
-	listed []*narrowed
+	listed []*narrowed // by name, as clients get them
 	index  *ranking
 }
 
@@ -65,6 +66,7 @@ func (c *Catalog) narrowAll(shape Shape) shapeTools {
 			s.listed = append(s.listed, n)
 		}
 	}
+	slices.SortFunc(s.listed, func(a, b *narrowed) int { return strings.Compare(a.Name, b.Name) })
 	s.index = newRanking(all)
 	return s
 }
@@ -106,17 +108,11 @@ func (c *Catalog) NewServer(env Env) *server.MCPServer {
 		server.WithInstructions(instructions(env.Key)),
 		server.WithCacheHints(listTTL, mcp.CacheScopePrivate),
 		server.WithToolFilter(b.filter),
-		b.beyondTools,
+		b.offer,
 	)
 	if env.Tasks {
 		server.WithExtensions(tasksExtension)(s)
 	}
-	handle := b.handle // one closure for all tools, which finds the tool by name
-	entries := make([]server.ServerTool, len(b.tools.listed))
-	for i, n := range b.tools.listed {
-		entries[i] = server.ServerTool{Tool: n.definition, Handler: handle}
-	}
-	s.SetTools(entries...)
 	return s
 }
 
@@ -135,21 +131,32 @@ func (b *binding) handle(ctx context.Context, req mcp.CallToolRequest) (*mcp.Cal
 	return b.env.invoke(ctx, req.Params.Name, rawArguments(req)), nil
 }
 
-// filter leaves the tools that the caller's skills allow. It is for tools/list.
-// mcp-go also passes it each called tool, alone, and would answer that there is
-// none of that name; invoke, which refuses it too, can say what is missing, unless
-// tools are to be hidden.
-func (b *binding) filter(ctx context.Context, candidates []mcp.Tool) []mcp.Tool {
-	if called := len(candidates) == 1 && len(b.tools.listed) > 1; called && !b.env.HideTools {
-		return candidates
-	}
-	kept := make([]mcp.Tool, 0, len(candidates)) // nil would become "tools": null
-	for _, t := range candidates {
-		if b.env.find(ctx, t.Name) != nil {
-			kept = append(kept, t)
+// list is what tools/list tells: the tools that the caller's skills allow.
+func (b *binding) list(ctx context.Context) []mcp.Tool {
+	kept := make([]mcp.Tool, 0, len(b.tools.listed)) // nil would become "tools": null
+	for _, n := range b.tools.listed {
+		if b.env.find(ctx, n.Name) != nil {
+			kept = append(kept, n.definition)
 		}
 	}
 	return kept
+}
+
+// register lets mcp-go know of a tool that is about to be called.
+func (b *binding) register(s *server.MCPServer, name string) {
+	if n := b.tools.byName[name]; n != nil && n.Listed && s.GetTool(name) == nil {
+		s.AddTools(server.ServerTool{Tool: n.definition, Handler: b.handle})
+	}
+}
+
+// filter is asked by mcp-go about each called tool, alone, and where it leaves
+// it out the answer is that there is none of that name. invoke, which refuses it
+// too, can say what is missing, unless tools are to be hidden.
+func (b *binding) filter(ctx context.Context, called []mcp.Tool) []mcp.Tool {
+	if !b.env.HideTools {
+		return called
+	}
+	return slices.DeleteFunc(slices.Clone(called), func(t mcp.Tool) bool { return b.env.find(ctx, t.Name) == nil })
 }
 
 func (e Env) tools() *shapeTools { return &e.catalog.shapes[ShapeOf(e.Key)] }

@@ -13,13 +13,13 @@ import (
 // readTTL is how long a client may keep what it has read, in milliseconds.
 const readTTL = 5_000
 
-// beyondTools is a server option: MCP resources, prompts and completion.
+// offer is a server option: tools, MCP resources, prompts and completion.
 //
 // Nothing of them is registered, because mcp-go copies what is registered into
-// maps of each server, which would make an idle context larger by half. It is
-// the hooks, which all servers share, that put it in when it is asked for. They
-// know the server's binding from the request's context, where bindingOf finds it.
-func (b *binding) beyondTools(s *server.MCPServer) {
+// maps of each server, which would double an idle context. It is the hooks,
+// which all servers share, that put it in when it is asked for. They know the
+// server's binding from the request's context, where bindingOf finds it.
+func (b *binding) offer(s *server.MCPServer) {
 	for _, option := range []server.ServerOption{
 		server.WithResourceCapabilities(true, false),
 		server.WithPromptCapabilities(false),
@@ -61,6 +61,12 @@ func newHooks() *server.Hooks {
 	h := &server.Hooks{}
 	h.AddAfterInitialize(func(_ context.Context, _ any, _ *mcp.InitializeRequest, result *mcp.InitializeResult) {
 		result.Capabilities.Extensions = nil // unknown to the revisions that initialize
+	})
+	h.AddAfterListTools(func(ctx context.Context, _ any, _ *mcp.ListToolsRequest, result *mcp.ListToolsResult) {
+		result.Tools = bindingOf(ctx).list(ctx)
+	})
+	h.AddBeforeCallTool(func(ctx context.Context, _ any, req *mcp.CallToolRequest) {
+		bindingOf(ctx).register(server.ServerFromContext(ctx), req.Params.Name)
 	})
 	h.AddAfterListResources(func(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
 		result.Resources = bindingOf(ctx).env.resources(ctx)
