@@ -212,7 +212,10 @@ func (l *listener) serve(ctx context.Context, want filter) {
 			return
 		}
 	}
-	if context.Cause(ctx) != context.Canceled { // which is net/http's word for a client that has gone
+	if context.Cause(ctx) == context.Canceled { // which is net/http's word for a client that has gone
+		return
+	}
+	if l.sayPending() == nil {
 		l.mu.Lock()
 		_ = l.send("", l.goodbye)
 		l.mu.Unlock()
