@@ -137,6 +137,12 @@ func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx, projects []int64, p pa
 	if err != nil || seeded.untouched {
 		return err
 	}
+	var sizes map[projectKind]int64
+	if p.sizes {
+		if sizes, err = itemSizes(ctx, tx); err != nil {
+			return fmt.Errorf("add up sizes: %w", err)
+		}
+	}
 	ended := map[int64]bool{} // issues of deleted items; 0: of none
 	deleted := false
 	for _, project := range projects {
@@ -148,7 +154,7 @@ func (s *Sandbox) retain(ctx context.Context, tx *sql.Tx, projects []int64, p pa
 		left := headroom{math.MaxInt64, math.MaxInt64}
 		var issues, more []int64
 		if p.sizes {
-			if issues, err = s.retainSizes(ctx, tx, project, &left); err != nil {
+			if issues, err = s.retainSizes(ctx, tx, project, sizes, &left); err != nil {
 				return fmt.Errorf("delete what is too large: %w", err)
 			}
 		}
@@ -211,19 +217,49 @@ func (s *Sandbox) bulky() []bulky {
 		{table: "segment", size: "size", where: "project = ?1 AND ?2 = ''", issue: "0", most: s.recorded},
 	}
 	for _, kind := range itemKinds {
-		all = append(all, bulky{"item", kind, "octet_length(attrs) + coalesce(octet_length(body), 0)", "project = ?1 AND kind = ?2", "coalesce(issue, 0)", s.keepSize})
+		all = append(all, bulky{"item", kind, itemSize, "project = ?1 AND kind = ?2", "coalesce(issue, 0)", s.keepSize})
 	}
 	return all
 }
 
+// itemSize is what a row of item takes up.
+const itemSize = "octet_length(attrs) + coalesce(octet_length(body), 0)"
+
+type projectKind struct {
+	project int64
+	kind    string
+}
+
+// itemSizes adds up the items of all projects in one go through the table: by an
+// index, each row would be a page somewhere else in the file.
+func itemSizes(ctx context.Context, tx *sql.Tx) (map[projectKind]int64, error) {
+	rows, err := tx.QueryContext(ctx, "SELECT project, kind, sum("+itemSize+") FROM item NOT INDEXED GROUP BY project, kind")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	sizes := map[projectKind]int64{}
+	for rows.Next() {
+		var of projectKind
+		var size int64
+		if err := rows.Scan(&of.project, &of.kind, &size); err != nil {
+			return nil, err
+		}
+		sizes[of] = size
+	}
+	return sizes, rows.Err()
+}
+
 // retainSizes deletes the oldest of what takes up more than the project may have,
 // and returns the issues of it, 0 for what has none.
-func (s *Sandbox) retainSizes(ctx context.Context, tx *sql.Tx, project int64, left *headroom) (issues []int64, err error) {
+func (s *Sandbox) retainSizes(ctx context.Context, tx *sql.Tx, project int64, sizes map[projectKind]int64, left *headroom) (issues []int64, err error) {
 	for _, of := range s.bulky() {
-		var size int64
-		err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT coalesce(sum(%s), 0) FROM %s WHERE %s", of.size, of.table, of.where), project, of.kind).Scan(&size)
-		if err != nil {
-			return nil, err
+		size := sizes[projectKind{project, of.kind}]
+		if of.kind == "" {
+			err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT coalesce(sum(%s), 0) FROM %s WHERE %s", of.size, of.table, of.where), project, of.kind).Scan(&size)
+			if err != nil {
+				return nil, err
+			}
 		}
 		if left.bytes = min(left.bytes, max(of.most-size, 0)); size <= of.most {
 			continue
