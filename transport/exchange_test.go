@@ -138,3 +138,33 @@ func checkTold(r *http.Request, id int) error {
 	}
 	return nil
 }
+
+// Who has not asked for log messages gets none: in a request since 2026-07-28,
+// in a session before.
+func TestExchange_LogLevel(t *testing.T) {
+	w := newWorld(t, talker(), Config{})
+	const params = `"name":"talk","arguments":{}`
+	quiet, loud := w.session(), w.session()
+	resp := w.do(w.legacy(t.Context(), http.MethodPost, quiet, `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"critical"}}`))
+	resp.Body.Close()
+	inSession := func(session string) *http.Request {
+		return w.legacy(t.Context(), http.MethodPost, session, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{`+params+`}}`)
+	}
+	for why, tt := range map[string]struct {
+		r    *http.Request
+		want int
+	}{
+		"not asked for":                       {w.modern(t.Context(), 2, "tools/call", params, ""), 0},
+		"of a higher level":                   {w.modern(t.Context(), 2, "tools/call", params, `"io.modelcontextprotocol/logLevel":"critical"`), 0},
+		"asked for":                           {w.modern(t.Context(), 2, "tools/call", params, `"io.modelcontextprotocol/logLevel":"error"`), told / 2},
+		"a session of a higher level":         {inSession(quiet), 0},
+		"a session beside it, not of a level": {inSession(loud), told / 2},
+	} {
+		resp := w.do(tt.r)
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if got := strings.Count(string(body), "notifications/message"); err != nil || got != tt.want || !strings.Contains(string(body), "done") {
+			t.Errorf("%s: %d messages, want %d: %s %v", why, got, tt.want, body, err)
+		}
+	}
+}
