@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -288,5 +289,44 @@ func TestTasks_without(t *testing.T) {
 			t.Error(era, s.Diag())
 		}
 		wantParts(t, out, "Sample analysis")
+	}
+}
+
+// TestTasks_progress: a client without tasks that asks for progress hears how it
+// goes while it waits for the answer.
+func TestTasks_progress(t *testing.T) {
+	env := startSandbox(t)
+	seer := newSlowSeer(t, env)
+	r := start(t, t.TempDir(), env)
+	token := r.login(mara, "", "inspect", "analyze").token(t)
+	const place = "/acme-outdoors"
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/mcp"+place, strings.NewReader(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{
+		"name":"analyze_issue","arguments":{"issueId":%q},"_meta":{"progressToken":"p",
+		"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`, r.storyIssue(token, place))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for header, value := range map[string]string{
+		"Authorization": "Bearer " + token, "Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+		"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "analyze_issue",
+	} {
+		req.Header.Set(header, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var told []string
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		told = append(told, lines.Text())
+		if strings.Contains(lines.Text(), "Seer is looking at") {
+			seer.done.Store(true)
+		}
+	}
+	all := strings.Join(told, "\n")
+	wantParts(t, all, "Seer begins to look at", `"progressToken":"p"`, "Sample analysis")
+	if strings.Index(all, "Seer is looking at") > strings.Index(all, "Sample analysis") {
+		t.Errorf("progress after the answer: %s", all)
 	}
 }
