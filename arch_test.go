@@ -33,7 +33,7 @@ var imports = map[string][]string{
 	"transport":       {"constraint", "jsonrpc", "task", "watch"},
 	"actors":          {"constraint", "jsonrpc", "transport"},
 	"router":          {"constraint", "jsonrpc"},
-	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router"},
+	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router", "watch"},
 }
 
 // testImports is what tests may import beyond that: the sandbox is the Sentry
