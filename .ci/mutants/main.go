@@ -1,5 +1,5 @@
-// Command mutants removes one guard of the sign-in after the other, and runs
-// the test that must then fail. A guard whose lines are not found any more, a
+// Command mutants removes one guard of the sign-in and of the MCP URLs after the
+// other, and runs the test that must then fail. A guard whose lines are not found any more, a
 // tree that does not build without it, and a test that stays green are errors.
 //
 // No file is changed: the go command reads the mutated one by -overlay.
@@ -29,7 +29,7 @@ func main() {
 	only := flag.String("only", "", "remove only guards whose attack, file or test contains this")
 	parallel := flag.Int("parallel", 2, "remove so many guards at a time")
 	flag.Usage = func() {
-		fmt.Fprint(os.Stderr, "Usage: go run ./.ci/mutants [flags]\n\nRemoves each guard of guards.go in turn, and wants its test to fail.\n\n")
+		fmt.Fprint(os.Stderr, "Usage: go run ./.ci/mutants [flags]\n\nRemoves each guard of guards.go and guards_mcp.go in turn, and wants its test to fail.\n\n")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -51,7 +51,7 @@ func run(ctx context.Context, only string, parallel int) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	chosen := slices.DeleteFunc(slices.Clone(guards), func(g guard) bool {
+	chosen := slices.DeleteFunc(slices.Concat(guards, mcpGuards), func(g guard) bool {
 		return !strings.Contains(g.attack+" "+g.file+" "+g.test, only)
 	})
 	if len(chosen) == 0 {
