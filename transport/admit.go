@@ -31,11 +31,15 @@ func (m *Message) answerable() []byte {
 	return m.ID
 }
 
+// maxID bounds an id, in bytes: an open stream holds it, and says it again with
+// everything that it tells.
+const maxID = 256
+
 // isID reports whether an id is one that MCP allows and mcp-go gives back as it
 // came: a string, or an integer that a float64 holds.
 func isID(id []byte) bool {
 	if id[0] == '"' {
-		return true
+		return len(id) <= maxID
 	}
 	digits := strings.TrimPrefix(string(id), "-")
 	return digits != "" && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
@@ -130,7 +134,7 @@ func admitForm(w http.ResponseWriter, m *Message) (goOn bool) {
 	case m.Method == "": // an answer
 		return true
 	case m.ID != nil && !isID(m.ID):
-		wrong = "the id of a request is a string or an integer of at most 15 digits"
+		wrong = "the id of a request is a string of at most 254 bytes or an integer of at most 15 digits"
 	case m.Method == methodInitialize && m.ID == nil:
 		wrong = "initialize is a request and needs an id"
 	default:
@@ -138,6 +142,27 @@ func admitForm(w http.ResponseWriter, m *Message) (goOn bool) {
 	}
 	refuse(w, m, jsonrpc.InvalidRequest, wrong, nil)
 	return false
+}
+
+// maxListen bounds what a stream is asked for with, in bytes: all of it is held
+// while the stream is open.
+const maxListen = 32 << 10
+
+// admitStream refuses what would be counted as a stream and is none: streams
+// and calls have limits of their own. In the modern era mcp-go holds the header
+// against the body; before that it does not look at it.
+func admitStream(w http.ResponseWriter, r *http.Request, m *Message) (goOn bool) {
+	switch {
+	case !isListen(r):
+		return true
+	case !m.Modern:
+		refuse(w, m, jsonrpc.HeaderMismatch, mcp.HeaderMethod+" tells of a stream that only MCP "+mcp.ProtocolVersion20260728+" has", nil)
+		return false
+	case len(m.Body) > maxListen:
+		jsonrpc.Error{Status: http.StatusRequestEntityTooLarge, ID: m.answerable(), Message: "this is too much to ask a stream for"}.Write(w)
+		return false
+	}
+	return true
 }
 
 // admitVersion looks at the version of the era with sessions; mcp-go at the

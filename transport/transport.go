@@ -136,6 +136,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !admitMethod(w, r, m),
 		!admitHeaders(w, r, m),
 		!admitForm(w, m),
+		!admitStream(w, r, m),
 		!admitVersion(w, m),
 		!t.admitCapabilities(w, m):
 	case m.ignored():
