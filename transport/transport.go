@@ -102,7 +102,7 @@ func New(s *server.MCPServer, cfg Config) *Transport {
 		// public Host on a loopback socket, which is what a reverse proxy on
 		// the same machine sends.
 		server.WithDisableLocalhostProtection(true),
-		server.WithStreamableHTTPLogger(cfg.Logger),
+		server.WithStreamableHTTPLogger(slog.New(discreet{cfg.Logger.Handler()})),
 		server.WithHTTPContextFunc(t.withExchange),
 	)
 	if cfg.Tasks.Runner != nil {
