@@ -33,6 +33,7 @@ func (a *answer) WriteHeader(status int) {
 }
 
 func (a *answer) Write(b []byte) (int, error) {
+	hurry(a.ResponseWriter)
 	status := a.held
 	a.held = 0
 	switch {

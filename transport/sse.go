@@ -51,13 +51,18 @@ func (e *events) begin() {
 	e.timer = time.AfterFunc(e.every, e.beat)
 }
 
+// hurry bounds what is written to w next by stalled.
+func hurry(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stalled)) // a recorder has none
+}
+
 // write sends b, which need not be a whole event: mcp-go writes some in two
 // parts.
 func (e *events) write(b []byte) error {
 	if e.err != nil {
 		return e.err
 	}
-	_ = e.ctl.SetWriteDeadline(time.Now().Add(stalled)) // a recorder has none
+	hurry(e.w)
 	if _, e.err = e.w.Write(b); e.err != nil {
 		return e.err
 	}

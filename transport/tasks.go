@@ -320,6 +320,7 @@ func (ts *taskServer) wire(t task.Task, resultType string) wireTask {
 
 func answerTask(w http.ResponseWriter, m *Message, result any) {
 	w.Header().Set("Content-Type", "application/json")
+	hurry(w)
 	_ = json.NewEncoder(w).Encode(map[string]any{"jsonrpc": "2.0", "id": m.ID, "result": result}) // the client may have gone
 }
 
