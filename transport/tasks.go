@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -262,11 +263,11 @@ func (ts *taskServer) follow(ctx context.Context, ids []string, tell func(id str
 			continue
 		}
 		known = append(known, id)
-		changed := func(t task.Task) {
+		changed := forward(func(t task.Task) {
 			if params, err := json.Marshal(ts.wire(t, "")); err == nil {
 				tell(t.ID, params)
 			}
-		}
+		})
 		stops = append(stops, ts.runner.Watch(t.ID, changed))
 		// What has changed before it was watched would never be told.
 		if now, err := ts.find(ctx, id); err == nil && (now.Version != t.Version || now.Status.Ended()) {
@@ -276,6 +277,21 @@ func (ts *taskServer) follow(ctx context.Context, ids []string, tell func(id str
 	return known, func() {
 		for _, stop := range stops {
 			stop()
+		}
+	}
+}
+
+// forward leaves out what is older than what has been told of a task: changes
+// are told from several goroutines, and may overtake each other.
+func forward(tell func(task.Task)) func(task.Task) {
+	var mu sync.Mutex
+	newest := int64(-1)
+	return func(t task.Task) {
+		mu.Lock()
+		defer mu.Unlock()
+		if t.Version > newest {
+			newest = t.Version
+			tell(t)
 		}
 	}
 }

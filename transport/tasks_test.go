@@ -583,3 +583,36 @@ func TestTasks_listen(t *testing.T) {
 	late.want("acknowledged", mine)
 	late.want(`"status":"completed"`, mine)
 }
+
+// What is read late must not cover what was told meanwhile: a client would wait
+// for the end of a task that has ended.
+func TestTasks_followsForward(t *testing.T) {
+	o := newOffice(t, tasktest.NewMemory(), task.Limits{})
+	ann := o.client("1001", "acme", "", "g1", "work")
+	id := ann.begin("wait")
+	ref, ts := task.Ref{Key: ann.key, ID: id}, ann.desk().tasks
+	tool, looks := ts.tool, 0
+	ts.tool = func(ctx context.Context, name string) (TaskTool, bool) { // called after each look
+		switch looks++; looks {
+		case 1:
+			now, err := o.store.Task(ctx, ref, time.Now())
+			now.Message = "half"
+			if err = errors.Join(err, o.store.Swap(ctx, now)); err != nil {
+				t.Error(err)
+			}
+		case 2:
+			if err := o.runner.Cancel(ctx, ref); err != nil {
+				t.Error(err)
+			}
+		}
+		return tool(ctx, name)
+	}
+	r, _, err := Read(ann.request("tasks/get", `"taskId":"`+id+`",`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last string
+	_, stop := ts.follow(r.Context(), []string{id}, func(_ string, params json.RawMessage) { last = string(params) })
+	defer stop()
+	wantIn(t, last, `"status":"cancelled"`)
+}
