@@ -93,6 +93,7 @@ func New(s *server.MCPServer, cfg Config) *Transport {
 	cfg = cfg.withDefaults()
 	t := &Transport{mcp: s, requires: cfg.Requires, keepAlive: cfg.KeepAlive}
 	t.sessions = sessions{key: cfg.Key, secret: cfg.Secret, limit: cfg.MaxSessions, idle: cfg.SessionIdle, users: cfg.Users, drop: t.drop}
+	cfg.Watch.Logger = cfg.Logger
 	t.watcher = watch.New(t.read, cfg.Watch)
 	t.sources.join = t.join
 	t.http = server.NewStreamableHTTPServer(s,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -26,6 +28,8 @@ type Config struct {
 
 	MaxResources   int // watched at the same time; 64
 	MaxSubscribers int // of all of them together; 1024
+
+	Logger *slog.Logger // nil: nothing is logged
 }
 
 func (cfg Config) withDefaults() Config {
@@ -45,6 +49,9 @@ func (cfg Config) withDefaults() Config {
 	set(&cfg.Timeout, 20*time.Second)
 	limit(&cfg.MaxResources, 64)
 	limit(&cfg.MaxSubscribers, 1024)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	return cfg
 }
 
@@ -206,10 +213,24 @@ func (w *Watcher) next() (r *resource, reader *subscriber, wait time.Duration) {
 
 // look reads r and tells its subscribers when it is not what it was.
 func (w *Watcher) look(r *resource, reader *subscriber) {
-	found, pause, err := w.once(reader.ctx, r.uri)
+	found, pause, err := w.inTurn(reader.ctx, r.uri)
 	for _, s := range w.learn(r, reader, found, pause, err) {
 		s.changed()
 	}
+}
+
+var errPanicked = errors.New("the read panicked")
+
+// inTurn is once on a goroutine that belongs to no request: a panic there would
+// be the end of the process.
+func (w *Watcher) inTurn(ctx context.Context, uri string) (found fingerprint, pause time.Duration, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.cfg.Logger.Error("watched resource panicked", "panic", fmt.Sprint(v))
+			err = errPanicked
+		}
+	}()
+	return w.once(ctx, uri)
 }
 
 // learn notes what a read has found and returns whom to tell.
