@@ -135,6 +135,8 @@ func admitForm(w http.ResponseWriter, m *Message) (goOn bool) {
 		return true
 	case m.ID != nil && !isID(m.ID):
 		wrong = "the id of a request is a string of at most 254 bytes or an integer of at most 15 digits"
+	case len(m.ProgressToken) > maxID: // every report repeats it
+		wrong = "the progressToken is longer than 254 bytes"
 	case m.Method == methodInitialize && m.ID == nil:
 		wrong = "initialize is a request and needs an id"
 	default:

@@ -91,6 +91,7 @@ func TestEdges(t *testing.T) {
 		{"id that a float would change", "POST", modern, strings.Replace(modernAsk, `"id":1`, `"id":9007199254740993`, 1), 400, jsonrpc.InvalidRequest, ""},
 		{"id text", "POST", modern, strings.Replace(modernAsk, `"id":1`, `"id":"a"`, 1), 200, 0, `"id":"a"`},
 		{"id text without end", "POST", modern, strings.Replace(modernAsk, `"id":1`, `"id":"`+strings.Repeat("a", 300)+`"`, 1), 400, jsonrpc.InvalidRequest, `"id":null`},
+		{"a progress token without end", "POST", modern, strings.Replace(modernAsk, `"_meta":{`, `"_meta":{"progressToken":"`+strings.Repeat("a", 300)+`",`, 1), 400, jsonrpc.InvalidRequest, "progressToken"},
 		{"a member twice", "POST", modern, strings.Replace(modernAsk, `"params"`, `"Method":"tools/call","params"`, 1), 400, jsonrpc.InvalidRequest, "method"},
 		{"a batch", "POST", modern, "[" + modernAsk + "]", 400, jsonrpc.InvalidRequest, "batch"},
 		{"null", "POST", modern, "null", 400, jsonrpc.ParseError, ""},
