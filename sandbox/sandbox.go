@@ -58,6 +58,8 @@ type Sandbox struct {
 	writing    chan struct{} // full while there is a write transaction
 	waiting    line          // of batches for the next one
 	statements statements    // guarded by writing
+
+	checkpoints checkpoints
 }
 
 // New opens the database, creates or migrates its tables, and seeds it when it
@@ -130,6 +132,9 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Close closes the database. Requests still being served fail.
 func (s *Sandbox) Close() error {
+	if err := s.checkpoints.end(); err != nil {
+		return fmt.Errorf("close sandbox database: %w", err)
+	}
 	rerr, werr := s.readers.Close(), s.writer.Close()
 	if werr != nil {
 		return fmt.Errorf("close sandbox database: %w", werr)

@@ -52,8 +52,15 @@ func (s *Sandbox) open(ctx context.Context, o Options) (err error) {
 	if err = s.prepare(ctx, o); err != nil {
 		s.writer.Close()
 		s.readers.Close()
+		return err
 	}
-	return err
+	if o.Path == "" {
+		return nil // in memory there is no log
+	}
+	if _, err = s.writer.ExecContext(ctx, "PRAGMA wal_autocheckpoint = 0"); err != nil {
+		return err
+	}
+	return s.checkpoints.begin(source, s.writing, s.log)
 }
 
 // private makes the file, which SQLite would make readable to everybody.
@@ -171,6 +178,7 @@ func (s *Sandbox) transact(ctx context.Context, f func(*sql.Tx) error) error {
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	s.checkpoints.committed()
 	return nil
 }
 
