@@ -267,20 +267,44 @@ func (ss *sessions) close() {
 	}
 }
 
-// Users counts the legacy sessions of each user over all contexts of a node.
+// Users counts what each user holds over all contexts of a node: legacy sessions,
+// and MCP resources that are watched.
 type Users struct {
 	limit int
 
-	mu       sync.Mutex // guards sessions
+	mu       sync.Mutex // guards the rest
 	sessions map[string]map[*session]struct{}
+	watched  map[string]int // MCP resources
 }
+
+// maxUserWatched bounds the MCP resources that are watched for a user, in all
+// contexts of the node: each of them is read from Sentry again and again.
+const maxUserWatched = 256
 
 // NewUsers allows each user so many sessions; zero: 256.
 func NewUsers(sessions int) *Users {
 	if sessions <= 0 {
 		sessions = 256
 	}
-	return &Users{limit: sessions, sessions: map[string]map[*session]struct{}{}}
+	return &Users{limit: sessions, sessions: map[string]map[*session]struct{}{}, watched: map[string]int{}}
+}
+
+// watch counts one more resource that is watched for the user, until give is
+// called, or reports that there is no room.
+func (u *Users) watch(user string) (give func(), ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.watched[user] >= maxUserWatched {
+		return nil, false
+	}
+	u.watched[user]++
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if u.watched[user]--; u.watched[user] == 0 {
+			delete(u.watched, user)
+		}
+	}, true
 }
 
 // add returns those of the user if there is no room for one more.

@@ -337,3 +337,37 @@ func BenchmarkSessions_use(b *testing.B) {
 		ss.use(s.id).release()
 	}
 }
+
+// TestUsers_watch: a user's contexts share the room for what is watched, and
+// another user's have their own.
+func TestUsers_watch(t *testing.T) {
+	users := NewUsers(0)
+	var gives []func()
+	for {
+		give, ok := users.watch("ann")
+		if !ok {
+			break
+		}
+		gives = append(gives, give)
+	}
+	if len(gives) != maxUserWatched {
+		t.Errorf("ann may watch %d, want %d", len(gives), maxUserWatched)
+	}
+	if give, ok := users.watch("bob"); !ok {
+		t.Error("ann keeps bob from watching")
+	} else {
+		give()
+	}
+	gives[0]()
+	if give, ok := users.watch("ann"); !ok {
+		t.Error("what ann gave back is not there")
+	} else {
+		give()
+	}
+	for _, give := range gives[1:] {
+		give()
+	}
+	if len(users.watched) != 0 {
+		t.Errorf("%v are left", users.watched)
+	}
+}

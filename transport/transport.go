@@ -94,6 +94,10 @@ func New(s *server.MCPServer, cfg Config) *Transport {
 	t := &Transport{mcp: s, requires: cfg.Requires, keepAlive: cfg.KeepAlive}
 	t.sessions = sessions{key: cfg.Key, secret: cfg.Secret, limit: cfg.MaxSessions, idle: cfg.SessionIdle, users: cfg.Users, drop: t.drop}
 	cfg.Watch.Logger = cfg.Logger
+	if cfg.Watch.Take == nil {
+		users, user := cfg.Users, cfg.Key.User() // and not all of cfg, for as long as the context lives
+		cfg.Watch.Take = func() (func(), bool) { return users.watch(user) }
+	}
 	t.watcher = watch.New(t.read, cfg.Watch)
 	t.sources.join = t.join
 	t.http = server.NewStreamableHTTPServer(s,

@@ -29,6 +29,11 @@ type Config struct {
 	MaxResources   int // watched at the same time; 64
 	MaxSubscribers int // of all of them together; 1024
 
+	// Take is asked for room for one more resource, in a limit that several
+	// Watchers share; give is called when it is no longer watched. Both are
+	// called under the Watcher's lock. Nil: there is room.
+	Take func() (give func(), ok bool)
+
 	Logger *slog.Logger // nil: nothing is logged
 }
 
@@ -49,6 +54,9 @@ func (cfg Config) withDefaults() Config {
 	set(&cfg.Timeout, 20*time.Second)
 	limit(&cfg.MaxResources, 64)
 	limit(&cfg.MaxSubscribers, 1024)
+	if cfg.Take == nil {
+		cfg.Take = func() (func(), bool) { return func() {}, true }
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -77,6 +85,8 @@ type resource struct {
 
 	known bool // seen has been set
 	seen  fingerprint
+
+	give func() // what Take returned
 }
 
 // fingerprint is of what was read; the zero one of a resource that is gone.
@@ -118,7 +128,11 @@ func (w *Watcher) watch(ctx context.Context, uri string, seen *fingerprint, chan
 	case w.subscribers >= w.cfg.MaxSubscribers, r == nil && len(w.resources) >= w.cfg.MaxResources:
 		return nil
 	case r == nil:
-		r = &resource{uri: uri, due: now}
+		give, ok := w.cfg.Take()
+		if !ok {
+			return nil
+		}
+		r = &resource{uri: uri, due: now, give: give}
 		if seen != nil {
 			r.known, r.seen = true, *seen
 			r.due = now.Add(jitter(w.cfg.MinInterval))
@@ -150,6 +164,7 @@ func (w *Watcher) leave(r *resource, s *subscriber) {
 	r.subscribers = slices.DeleteFunc(slices.Clone(r.subscribers), func(other *subscriber) bool { return other == s })
 	if len(r.subscribers) == 0 {
 		delete(w.resources, r.uri)
+		r.give()
 	}
 	w.wake()
 }

@@ -399,3 +399,33 @@ func TestWatcher_readerLeaves(t *testing.T) {
 		bobLeaves()
 	})
 }
+
+// TestWatcher_sharedRoom: what several Watchers may watch together is taken for a
+// resource once, and given back with its last subscriber.
+func TestWatcher_sharedRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := 1
+		take := func() (func(), bool) {
+			if room == 0 {
+				return nil, false
+			}
+			room--
+			return func() { room++ }, true
+		}
+		here, there := newScene(Config{Take: take}), newScene(Config{Take: take})
+		ann := here.join(t, "ann", "x")
+		bob := here.join(t, "bob", "x")
+		if stop := there.watch(t.Context(), "y", nil, func() {}); stop != nil {
+			t.Error("there is room for two where there was room for one")
+		}
+		ann()
+		if room != 0 {
+			t.Errorf("room for %d while bob watches", room)
+		}
+		bob()
+		if room != 1 {
+			t.Errorf("room for %d after all have gone, want 1", room)
+		}
+		there.join(t, "carl", "y")()
+	})
+}
