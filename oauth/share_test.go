@@ -157,16 +157,17 @@ func (f *family) check() {
 	}
 }
 
-// untilTheEnd makes a history that can be searched in time. Once a family has
-// ended every later refusal is right, so it keeps one, of the oldest token that
-// was asked for before the first refusal was told. And it says with each answer
-// how many must come before it, since nobody is told of a generation once there
-// is a newer one.
+// untilTheEnd makes a history that can be searched in time. Of all who were told
+// the same of the same generation it keeps two; once a family has ended every
+// later refusal is right, so it keeps one, of the oldest token that was asked for
+// before the first refusal was told. And it says with each answer how many must
+// come before it, since nobody is told of a generation once there is a newer one.
 func untilTheEnd(ops []porcupine.Operation) []porcupine.Operation {
 	var kept []porcupine.Operation
 	var end *porcupine.Operation
-	counts := tellings(ops)
 	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return cmp.Compare(a.Return, b.Return) })
+	ops = boundaries(ops)
+	counts := tellings(ops)
 	for _, op := range ops {
 		in := op.Input.(asked)
 		switch {
@@ -185,6 +186,38 @@ func untilTheEnd(ops []porcupine.Operation) []porcupine.Operation {
 		in.earlier = counts[slices.Max(slices.Collect(maps.Keys(counts)))]
 		end.Input = in
 		kept = append(kept, *end)
+	}
+	return kept
+}
+
+// boundaries keeps, of the clients who asked and were told the same, the one who
+// asked last and the one who was told first. The family treats them all alike and
+// one after another, so there is a place in the order for the others wherever
+// there is one for these two. ops are in the order of their ends.
+func boundaries(ops []porcupine.Operation) (kept []porcupine.Operation) {
+	type same struct {
+		generation int
+		out        told
+	}
+	last := map[same]int{} // the index of who asked last
+	key := func(op porcupine.Operation) (same, bool) {
+		in := op.Input.(asked)
+		return same{in.generation, op.Output.(told)}, !in.pass && op.Output.(told) > 0
+	}
+	for i, op := range ops {
+		if k, ok := key(op); ok {
+			if latest, seen := last[k]; !seen || op.Call > ops[latest].Call {
+				last[k] = i
+			}
+		}
+	}
+	first := map[same]bool{}
+	for i, op := range ops {
+		k, ok := key(op)
+		if !ok || !first[k] || last[k] == i {
+			kept = append(kept, op)
+		}
+		first[k] = true
 	}
 	return kept
 }
