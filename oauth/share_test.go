@@ -328,3 +328,33 @@ func TestShare_upstream(t *testing.T) {
 		}
 	}
 }
+
+// The check itself: what it says of histories whose order is plain.
+func TestShare_check(t *testing.T) {
+	op := func(call, end int64, generation int, out told) porcupine.Operation {
+		return porcupine.Operation{Input: asked{generation: generation}, Call: call, Return: end, Output: out}
+	}
+	crowd := func(n int64, generation int, out told, begin int64) (ops []porcupine.Operation) {
+		for i := range n {
+			ops = append(ops, op(begin, begin+100+i, generation, out))
+		}
+		return ops
+	}
+	for _, tt := range []struct {
+		why  string
+		ops  []porcupine.Operation
+		want porcupine.CheckResult
+	}{
+		{"a successor, and the one after it", []porcupine.Operation{op(1, 2, 0, 1), op(3, 4, 1, 2)}, porcupine.Ok},
+		{"sixty-four at once, twice", append(crowd(64, 0, 1, 0), crowd(64, 1, 2, 200)...), porcupine.Ok},
+		{"told again after a newer one was told", []porcupine.Operation{op(1, 2, 0, 1), op(3, 4, 1, 2), op(5, 6, 0, 1)}, porcupine.Illegal},
+		{"the same, by one of many", append(append(crowd(64, 0, 1, 0), crowd(64, 1, 2, 200)...), op(400, 401, 0, 1)), porcupine.Illegal},
+		{"refused while it is the newest", []porcupine.Operation{op(1, 2, 0, 1), op(3, 4, 1, refusedCleanly)}, porcupine.Illegal},
+		{"told after the end", []porcupine.Operation{op(1, 2, 0, 1), op(3, 4, 1, 2), op(5, 6, 0, refusedCleanly), op(7, 8, 2, 3)}, porcupine.Illegal},
+		{"the end", []porcupine.Operation{op(1, 2, 0, 1), op(3, 4, 1, 2), op(5, 6, 0, refusedCleanly), op(7, 8, 2, refusedCleanly)}, porcupine.Ok},
+	} {
+		if got := porcupine.CheckOperationsTimeout(refreshing, untilTheEnd(tt.ops), time.Minute); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.why, got, tt.want)
+		}
+	}
+}
