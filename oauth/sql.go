@@ -95,13 +95,29 @@ var tableColumns = []string{
 	`id, sealed FROM canary`,
 }
 
-// migrate brings the schema up to date, and refuses one that is ahead of it.
+// Migrate brings tables that others keep beside the store's own up to date, by
+// the steps in dir. Their versions are in a table of their own, which versions
+// names.
+func (s *SQLStore) Migrate(ctx context.Context, dir fs.FS, versions string) error {
+	dialect := goose.DialectSQLite3
+	if _, _, postgres := s.Databases(); postgres {
+		dialect = goose.DialectPostgres
+	}
+	return migrateBy(ctx, dialect, s.write, dir, goose.WithTableName(versions))
+}
+
+// migrate brings the store's own tables up to date.
 func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(dialect, db, dir, goose.WithDisableGlobalRegistry(true))
+	return migrateBy(ctx, dialect, db, dir)
+}
+
+// migrateBy refuses a schema that is ahead of dir.
+func migrateBy(ctx context.Context, dialect goose.Dialect, db *sql.DB, dir fs.FS, options ...goose.ProviderOption) error {
+	provider, err := goose.NewProvider(dialect, db, dir, append(options, goose.WithDisableGlobalRegistry(true))...)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}

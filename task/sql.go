@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
-
-	"github.com/pressly/goose/v3"
 )
 
 //go:embed migrations/*.sql
@@ -27,6 +25,10 @@ type Sealer interface {
 type Database struct {
 	Write, Read *sql.DB // may be the same
 	Postgres    bool    // else SQLite, whose writers wait for each other anyway
+
+	// Migrate brings tables up to date by the steps in dir, and keeps their
+	// versions in the table that versions names.
+	Migrate func(ctx context.Context, dir fs.FS, versions string) error
 }
 
 // SQLStore is a Store in SQLite or PostgreSQL. Both understand every statement
@@ -48,9 +50,7 @@ func OpenSQL(ctx context.Context, db Database, seal Sealer) (*SQLStore, error) {
 
 // migrate lets one process at a time do it.
 func (s *SQLStore) migrate(ctx context.Context) error {
-	dialect := goose.DialectSQLite3
 	if s.db.Postgres {
-		dialect = goose.DialectPostgres
 		tx, err := s.db.Read.BeginTx(ctx, nil)
 		if err != nil {
 			return err
@@ -64,21 +64,7 @@ func (s *SQLStore) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(dialect, s.db.Write, dir, goose.WithDisableGlobalRegistry(true), goose.WithTableName("tasks_version"))
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	have, known, err := provider.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read schema version: %w", err)
-	}
-	if have > known {
-		return fmt.Errorf("written by a newer version of Roundhouse (schema %d, this one knows %d); run that version", have, known)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return nil
+	return s.db.Migrate(ctx, dir, "tasks_version")
 }
 
 // lock makes transactions that count wait for each other, where the database

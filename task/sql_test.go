@@ -98,7 +98,7 @@ func openStore(t *testing.T, path string, keys task.Sealer) *task.SQLStore {
 	}
 	t.Cleanup(func() { shared.Close() })
 	write, read, postgres := shared.Databases()
-	s, err := task.OpenSQL(context.Background(), task.Database{Write: write, Read: read, Postgres: postgres}, keys)
+	s, err := task.OpenSQL(context.Background(), task.Database{Write: write, Read: read, Postgres: postgres, Migrate: shared.Migrate}, keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestOpenSQL_newer(t *testing.T) {
 	if _, err := write.Exec(`INSERT INTO tasks_version (version_id, is_applied) VALUES (9999, true)`); err != nil {
 		t.Fatal(err)
 	}
-	_, err = task.OpenSQL(t.Context(), task.Database{Write: write, Read: read}, newKeys(t, 1))
+	_, err = task.OpenSQL(t.Context(), task.Database{Write: write, Read: read, Migrate: shared.Migrate}, newKeys(t, 1))
 	if err == nil || !strings.Contains(err.Error(), "newer version") {
 		t.Errorf("error %v", err)
 	}

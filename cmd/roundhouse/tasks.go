@@ -13,7 +13,7 @@ import (
 // openTasks keeps tasks in the store, sealed: they hold what tools answered.
 func openTasks(ctx context.Context, store *oauth.SQLStore, keys *oauth.Keyring, logger *slog.Logger) (*task.Runner, error) {
 	write, read, postgres := store.Databases()
-	kept, err := task.OpenSQL(ctx, task.Database{Write: write, Read: read, Postgres: postgres}, keys)
+	kept, err := task.OpenSQL(ctx, task.Database{Write: write, Read: read, Postgres: postgres, Migrate: store.Migrate}, keys)
 	if err != nil {
 		return nil, err
 	}
