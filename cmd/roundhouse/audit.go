@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,25 +13,18 @@ import (
 
 // audit prints the record, oldest first, a line of JSON for each event. A server
 // may go on writing to it meanwhile.
-func audit(ctx context.Context, cfg *config, s streams) (err error) {
+func audit(ctx context.Context, cfg *config, s streams) error {
 	since, err := parseSince(cfg.Since, time.Now())
 	if err != nil {
 		return usageError{err}
 	}
-	dir, err := cfg.dataDir()
-	if err != nil {
-		return err
-	}
-	store, err := openStore(ctx, cfg, dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	out := bufio.NewWriter(s.out)
-	if err := printEvents(ctx, store, oauth.EventQuery{User: cfg.User, Since: since, Limit: 1000}, json.NewEncoder(out)); err != nil {
-		return err
-	}
-	return out.Flush()
+	return withStore(ctx, cfg, func(_ string, store *oauth.SQLStore) error {
+		out := bufio.NewWriter(s.out)
+		if err := printEvents(ctx, store, oauth.EventQuery{User: cfg.User, Since: since, Limit: 1000}, json.NewEncoder(out)); err != nil {
+			return err
+		}
+		return out.Flush()
+	})
 }
 
 func printEvents(ctx context.Context, store oauth.EventStore, q oauth.EventQuery, out *json.Encoder) error {

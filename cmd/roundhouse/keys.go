@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"text/tabwriter"
@@ -27,21 +26,14 @@ func openKeys(ctx context.Context, dir string, store oauth.Store) (*oauth.Keyrin
 func keyFile(dir string) string { return filepath.Join(dir, "roundhouse.key") }
 
 // withKeys opens the store and its keys for a command.
-func withKeys(ctx context.Context, cfg *config, do func(*oauth.SQLStore, *oauth.Keyring) error) (err error) {
-	dir, err := cfg.dataDir()
-	if err != nil {
-		return err
-	}
-	store, err := openStore(ctx, cfg, dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	ring, err := openKeys(ctx, dir, store)
-	if err != nil {
-		return err
-	}
-	return do(store, ring)
+func withKeys(ctx context.Context, cfg *config, do func(*oauth.SQLStore, *oauth.Keyring) error) error {
+	return withStore(ctx, cfg, func(dir string, store *oauth.SQLStore) error {
+		ring, err := openKeys(ctx, dir, store)
+		if err != nil {
+			return err
+		}
+		return do(store, ring)
+	})
 }
 
 func keysRotate(ctx context.Context, cfg *config, s streams) error {

@@ -36,6 +36,21 @@ func (c *config) checkStore() error {
 	return nil
 }
 
+// withStore opens the store of the data directory dir for a command. A server may
+// be using it.
+func withStore(ctx context.Context, cfg *config, do func(dir string, store *oauth.SQLStore) error) (err error) {
+	dir, err := cfg.dataDir()
+	if err != nil {
+		return err
+	}
+	store, err := openStore(ctx, cfg, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return do(dir, store)
+}
+
 // documents returns nil where apps must register: with the sandbox, unless told
 // otherwise, because nothing is to leave the machine.
 func (c *config) documents() *cimd.Fetcher {

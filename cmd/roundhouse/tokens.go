@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -15,19 +16,15 @@ import (
 
 // tokenList prints the personal access tokens that have not expired, the newest
 // first, and nothing by which one could be used.
-func tokenList(ctx context.Context, cfg *config, s streams) (err error) {
-	dir, err := cfg.dataDir()
-	if err != nil {
-		return err
-	}
-	store, err := openStore(ctx, cfg, dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+func tokenList(ctx context.Context, cfg *config, s streams) error {
+	return withStore(ctx, cfg, func(_ string, store *oauth.SQLStore) error {
+		return printTokens(ctx, store, oauth.GrantQuery{User: cfg.User, Alive: time.Now(), Limit: 1000}, s.out)
+	})
+}
+
+func printTokens(ctx context.Context, store *oauth.SQLStore, q oauth.GrantQuery, out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tNAME\tUSER\tCONTEXT\tSKILLS\tENDS\tLAST USED")
-	q := oauth.GrantQuery{User: cfg.User, Alive: time.Now(), Limit: 1000}
 	for {
 		grants, err := store.Grants(ctx, q)
 		if err != nil {
