@@ -33,7 +33,13 @@ var imports = map[string][]string{
 	"transport":       {"constraint", "jsonrpc", "task", "watch"},
 	"actors":          {"constraint", "jsonrpc", "transport"},
 	"router":          {"constraint", "jsonrpc"},
-	"cmd/roundhouse":  {"constraint", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router", "watch"},
+	"load":            {"load/client", "load/login", "load/measure", "load/pace", "load/scenario", "sandbox"}, // the sandbox's marks
+	"load/client":     nil,
+	"load/login":      nil,
+	"load/measure":    nil,
+	"load/pace":       {"load/measure"},
+	"load/scenario":   nil,
+	"cmd/roundhouse":  {"constraint", "load", "load/client", "load/login", "load/measure", "load/pace", "load/scenario", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router", "watch"},
 }
 
 // testImports is what tests may import beyond that: the sandbox is the Sentry
