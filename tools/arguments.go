@@ -144,7 +144,7 @@ func (n *narrowed) unknown(name string) error {
 }
 
 func (n *narrowed) validate(values map[string]any) error {
-	err := n.validator.Validate(plain(values))
+	err := n.validator().Validate(plain(values))
 	var invalid *jsonschema.ValidationError
 	if !errors.As(err, &invalid) {
 		return err

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -33,7 +34,7 @@ type Catalog struct {
 type shapeTools struct {
 	byName map[string]*narrowed
 	listed []*narrowed // by name, as clients get them
-	index  *ranking
+	index  func() *ranking
 }
 
 // NewCatalog narrows tools to every shape. It panics when two have one name.
@@ -48,8 +49,18 @@ func NewCatalog(tools ...Tool) *Catalog {
 	}
 	for _, shape := range Shapes {
 		c.shapes[shape] = c.narrowAll(shape)
+		c.shapes[shape].prepare()
 	}
 	return c
+}
+
+// prepare makes what would otherwise be made when it is first used, and panics
+// if that is wrong.
+func (s *shapeTools) prepare() {
+	s.index()
+	for _, n := range s.byName {
+		n.validator()
+	}
 }
 
 func (c *Catalog) narrowAll(shape Shape) shapeTools {
@@ -67,7 +78,7 @@ func (c *Catalog) narrowAll(shape Shape) shapeTools {
 		}
 	}
 	slices.SortFunc(s.listed, func(a, b *narrowed) int { return strings.Compare(a.Name, b.Name) })
-	s.index = newRanking(all)
+	s.index = sync.OnceValue(func() *ranking { return newRanking(all) })
 	return s
 }
 
@@ -119,6 +130,19 @@ func (c *Catalog) NewServer(env Env) *server.MCPServer {
 // tasksExtension is what clients are told of 2026-07-28. The versions before
 // have no extensions, and no tasks of this kind.
 var tasksExtension = map[string]any{"io.modelcontextprotocol/tasks": struct{}{}}
+
+// ServerTools returns the listed tools of env's key as mcp-go takes them, for a
+// server that registers all of them, which NewServer spares its own. Such a
+// server shows them to every caller; each call checks the caller's skills.
+func (c *Catalog) ServerTools(env Env) []server.ServerTool {
+	env.catalog = c
+	b := &binding{env, &c.shapes[ShapeOf(env.Key)]}
+	all := make([]server.ServerTool, 0, len(b.tools.listed))
+	for _, n := range b.tools.listed {
+		all = append(all, server.ServerTool{Tool: n.definition, Handler: b.handle})
+	}
+	return all
+}
 
 // binding is what one server adds to the catalog.
 type binding struct {

@@ -439,3 +439,47 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// TestAnew compares what is made for one shape alone with the shared catalog.
+func TestAnew(t *testing.T) {
+	for _, shape := range Shapes {
+		anew := Anew(shape)
+		for tool := range Default().All() {
+			want, there := Default().Definition(tool.Name, shape)
+			got, ok := anew.Definition(tool.Name, shape)
+			if diff := cmp.Diff(want, got); diff != "" || ok != there {
+				t.Errorf("%s in %v: %v, want %v (-want +got)\n%s", tool.Name, shape, ok, there, diff)
+			}
+		}
+	}
+}
+
+// TestCatalog_ServerTools calls a tool of each shape through mcp-go's own
+// registration.
+func TestCatalog_ServerTools(t *testing.T) {
+	for place, want := range map[string]string{"": "", "acme": "acme"} {
+		env := Env{Key: testKey(t, place, "")}
+		names := map[string]bool{}
+		for _, tool := range fixture().ServerTools(env) {
+			names[tool.Tool.Name] = true
+			if tool.Tool.Name != "echo" {
+				continue
+			}
+			ctx := constraint.WithCaller(t.Context(), constraint.Caller{User: "1001", Skills: []string{Inspect}})
+			var req mcp.CallToolRequest
+			req.Params.Name = "echo"
+			req.Params.Arguments = map[string]any{}
+			if place == "" {
+				req.Params.Arguments = map[string]any{"organizationSlug": "other"}
+				want = "other"
+			}
+			got, err := tool.Handler(constraint.With(ctx, env.Key), req)
+			if err != nil || got.IsError || !strings.Contains(mcp.GetTextFromContent(got.Content[0]), `"organizationSlug":"`+want+`"`) {
+				t.Errorf("echo at %q = %+v, %v", place, got, err)
+			}
+		}
+		if names["quiet"] || names["find_organizations"] != (place == "") {
+			t.Errorf("at %q: %v", place, names)
+		}
+	}
+}

@@ -47,7 +47,7 @@ func searchTools() Tool {
 		Annotations: hints(true, false, true, false),
 	}, func(ctx context.Context, env Env, in searchToolsIn) (searchToolsOut, error) {
 		out := searchToolsOut{Query: in.Query, Results: []foundTool{}}
-		for _, n := range env.tools().index.search(in.Query) {
+		for _, n := range env.tools().index().search(in.Query) {
 			if len(out.Results) == in.Limit {
 				break
 			}

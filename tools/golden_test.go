@@ -194,7 +194,7 @@ func TestRanking(t *testing.T) {
 		{"open a URL", "get_sentry_resource"},
 		{"find groups of similar errors", "search_issues"},
 	}
-	index := Default().shapes[ShapeUser].index
+	index := Default().shapes[ShapeUser].index()
 	for _, tt := range tests {
 		ranked := index.search(tt.query)
 		if len(ranked) == 0 || ranked[0].Name != tt.first {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -62,7 +63,7 @@ type narrowed struct {
 	definition mcp.Tool
 	pins       []string // parameters that the key supplies
 	parameters *schema  // what is left
-	validator  *jsonschema.Schema
+	validator  func() *jsonschema.Schema
 }
 
 // narrow returns t in shape, or nil when it is hidden there.
@@ -80,7 +81,7 @@ func narrow(t *Tool, shape Shape) *narrowed {
 	}
 	n.parameters = t.input.without(absent)
 	encoded := mustMarshal(n.parameters)
-	n.validator = compile(t.Name, encoded)
+	n.validator = sync.OnceValue(func() *jsonschema.Schema { return compile(t.Name, encoded) })
 	n.definition = mcp.Tool{
 		Name:           t.Name,
 		Title:          t.Title,
