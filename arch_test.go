@@ -56,6 +56,7 @@ var testImports = map[string][]string{
 
 // confined are the modules that only some packages may know.
 var confined = map[string][]string{
+	"github.com/HdrHistogram":           {"load/measure"},
 	"github.com/asynkron/protoactor-go": {"actors"},
 	"github.com/gorilla/mux":            {"router"},
 	"github.com/jackc/pgx":              {"oauth"},

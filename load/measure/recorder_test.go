@@ -1,0 +1,178 @@
+package measure_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"roundhouse/load/measure"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// result is of a call that was due so long after noon and took so long.
+func result(due, took time.Duration) measure.Result {
+	at := noon.Add(due)
+	return measure.Result{Call: "whoami", Due: at, Sent: at, Ended: at.Add(took)}
+}
+
+func TestRecorder_Fill(t *testing.T) {
+	r := measure.NewRecorder(noon, 2*time.Second, time.Second)
+	warm := result(500*time.Millisecond, time.Millisecond)
+	warm.First = true
+	r.Add(warm)
+	r.Add(result(2*time.Second, 10*time.Millisecond))
+	late := result(3500*time.Millisecond, 30*time.Millisecond)
+	late.Sent = late.Due.Add(20 * time.Millisecond)
+	r.Add(late)
+	lost := result(3600*time.Millisecond, 30*time.Second)
+	lost.Outcome, lost.Reason = measure.Lost, "timeout"
+	r.Add(lost)
+	failed := result(5*time.Second, 50*time.Millisecond)
+	failed.Call, failed.Outcome, failed.Reason, failed.First = "get_issue", measure.Failed, "sentry", true
+	r.Add(failed)
+
+	rep := measure.Report{Seconds: 3.5}
+	r.Fill(&rep)
+	if !rep.Began.Equal(noon) || rep.Warmup != 2 {
+		t.Errorf("began %v after a warm-up of %v s", rep.Began, rep.Warmup)
+	}
+	type tally struct {
+		Count             uint64
+		Outcomes, Reasons map[string]uint64
+		Latencies         uint64
+	}
+	got := map[string]tally{"total": {rep.Total.Count, rep.Total.Outcomes, rep.Total.Reasons, rep.Total.Latency.Count()}}
+	for name, c := range rep.Calls {
+		got[name] = tally{c.Count, c.Outcomes, c.Reasons, c.Latency.Count()}
+	}
+	want := map[string]tally{
+		"total":     {4, map[string]uint64{"ok": 2, "lost": 1, "failed": 1}, map[string]uint64{"timeout": 1, "sentry": 1}, 3},
+		"whoami":    {3, map[string]uint64{"ok": 2, "lost": 1}, map[string]uint64{"timeout": 1}, 2},
+		"get_issue": {1, map[string]uint64{"failed": 1}, map[string]uint64{"sentry": 1}, 1},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tallies (-want +got):\n%s", diff)
+	}
+	if rep.Activations.Count() != 2 || rep.Late.Count() != 4 {
+		t.Errorf("%d activations and %d late, want 2 (one in the warm-up) and 4", rep.Activations.Count(), rep.Late.Count())
+	}
+	within(t, rep.Late.Max(), 20*time.Millisecond, "late")
+	var series []string
+	for _, w := range rep.Series {
+		series = append(series, fmt.Sprint(w.At, w.Seconds, w.Count, w.Bad))
+	}
+	if diff := cmp.Diff([]string{"-2 1 1 0", "-1 1 0 0", "0 1 1 0", "1 1 2 1", "2 1 0 0", "3 0.5 1 0"}, series); diff != "" {
+		t.Errorf("at, seconds, count and bad of windows (-want +got):\n%s", diff)
+	}
+}
+
+func TestRecorder_WindowsAreBounded(t *testing.T) {
+	r := measure.NewRecorder(noon, 10*time.Second, time.Second)
+	const calls = 5000
+	for i := range calls {
+		r.Add(result(time.Duration(i)*time.Second, time.Millisecond))
+	}
+	var rep measure.Report
+	r.Fill(&rep)
+	var count uint64
+	for i, w := range rep.Series {
+		count += w.Count
+		if i > 0 && w.At != rep.Series[i-1].At+rep.Series[i-1].Seconds {
+			t.Fatalf("window %d begins at %v s, the one before is of %v s at %v s", i, w.At, rep.Series[i-1].Seconds, rep.Series[i-1].At)
+		}
+	}
+	if len(rep.Series) > 600 || len(rep.Series) < 300 || count != calls || rep.Series[0].At != -10 {
+		t.Errorf("%d windows from %v s with %d calls, want at most 600 from -10 s with %d", len(rep.Series), rep.Series[0].At, count, calls)
+	}
+}
+
+// What several recorders counted is what one would have, and so is what many
+// goroutines counted in one.
+func TestRecorder_Concurrent(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(4, 4))
+	results := make([]measure.Result, 20_000)
+	for i := range results {
+		results[i] = result(time.Duration(rnd.IntN(60_000))*time.Millisecond, time.Duration(rnd.ExpFloat64()*float64(time.Millisecond)))
+		results[i].Call = fmt.Sprint("call ", rnd.IntN(5))
+		if rnd.IntN(10) == 0 {
+			results[i].Outcome, results[i].Reason = measure.Refused, "503"
+		}
+	}
+	one := measure.NewRecorder(noon, time.Second, time.Second)
+	for _, res := range results {
+		one.Add(res)
+	}
+	many := measure.NewRecorder(noon, time.Second, time.Second)
+	var wg sync.WaitGroup
+	const adders = 100
+	for i := range adders {
+		wg.Go(func() {
+			for j := i; j < len(results); j += adders {
+				many.Add(results[j])
+				if j%1000 == 0 {
+					many.Live(results[j].Ended)
+					many.Fill(new(measure.Report))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var want, got measure.Report
+	one.Fill(&want)
+	many.Fill(&got)
+	if encode(t, got) != encode(t, want) {
+		t.Errorf("%d goroutines counted %d calls in %d windows, one %d in %d", adders, got.Total.Count, len(got.Series), want.Total.Count, len(want.Series))
+	}
+}
+
+func TestRecorder_NamesAreBounded(t *testing.T) {
+	r := measure.NewRecorder(noon, 0, 0)
+	for i := range 1000 {
+		res := result(0, time.Millisecond)
+		res.Call, res.Outcome, res.Reason = fmt.Sprint("call ", i), measure.Refused, fmt.Sprint("reason ", i)
+		r.Add(res)
+	}
+	var rep measure.Report
+	r.Fill(&rep)
+	if len(rep.Calls) > 65 || len(rep.Total.Reasons) > 65 || rep.Calls["other"].Count == 0 || rep.Total.Reasons["other"] == 0 || rep.Total.Count != 1000 {
+		t.Errorf("%d kinds (%d other) and %d reasons (%d other) of %d calls", len(rep.Calls), rep.Calls["other"].Count,
+			len(rep.Total.Reasons), rep.Total.Reasons["other"], rep.Total.Count)
+	}
+}
+
+func TestRecorder_Live(t *testing.T) {
+	r := measure.NewRecorder(noon, time.Second, time.Second)
+	for i := range 100 {
+		res := result(time.Duration(i)*10*time.Millisecond, time.Duration(i+1)*time.Microsecond)
+		if i == 7 {
+			res.Outcome, res.Reason = measure.Wrong, "mark"
+		}
+		r.Add(res)
+	}
+	r.Add(result(time.Second, time.Second))
+	live := r.Live(noon.Add(1500 * time.Millisecond))
+	if live.Rate != 100 || live.Count != 101 || live.Bad != 1 || live.Wrong != 1 {
+		t.Errorf("Live = %+v, want 100/s, 101 calls, 1 bad, 1 wrong", live)
+	}
+	within(t, live.P50, 51*time.Microsecond, "p50")
+	within(t, live.P99, 99*time.Microsecond, "p99")
+	if live = r.Live(noon.Add(time.Minute)); live.Rate != 0 || live.P99 != 0 {
+		t.Errorf("a minute later Live = %+v, want no rate", live)
+	}
+}
+
+func BenchmarkRecorder_Add(b *testing.B) {
+	r := measure.NewRecorder(noon, 0, time.Second)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		rnd := rand.New(rand.NewPCG(rand.Uint64(), 1))
+		for i := 0; pb.Next(); i++ {
+			r.Add(result(time.Duration(i)*10*time.Microsecond, time.Duration(rnd.ExpFloat64()*float64(time.Millisecond))))
+		}
+	})
+}

@@ -1,0 +1,66 @@
+package measure
+
+import (
+	"maps"
+	"slices"
+)
+
+// Share is how many of the calls ended so, from 0 to 1.
+func (t Tally) Share(outcomes ...Outcome) float64 {
+	if t.Count == 0 {
+		return 0
+	}
+	var n uint64
+	for _, o := range outcomes {
+		n += t.Outcomes[o.String()]
+	}
+	return float64(n) / float64(t.Count)
+}
+
+// Bad is how many calls were refused, lost or wrong.
+func (t Tally) Bad() uint64 {
+	return t.Outcomes[Refused.String()] + t.Outcomes[Lost.String()] + t.Outcomes[Wrong.String()]
+}
+
+func (t *Tally) add(res Result) {
+	if t.Outcomes == nil {
+		t.Outcomes = map[string]uint64{}
+	}
+	t.Count++
+	t.Outcomes[res.Outcome.String()]++
+	if res.Outcome != OK {
+		if t.Reasons == nil {
+			t.Reasons = map[string]uint64{}
+		}
+		addName(t.Reasons, res.Reason, 1)
+	}
+	if res.Outcome.Answered() {
+		t.Latency.Add(res.Latency())
+	}
+}
+
+func (t *Tally) merge(from Tally) {
+	t.Count += from.Count
+	t.Latency.Merge(from.Latency)
+	t.Outcomes = addNames(t.Outcomes, from.Outcomes)
+	t.Reasons = addNames(t.Reasons, from.Reasons)
+}
+
+// addNames adds counts by name to others, in an order that makes the result the
+// same each time.
+func addNames(to, from map[string]uint64) map[string]uint64 {
+	if to == nil && from != nil {
+		to = make(map[string]uint64, len(from))
+	}
+	for _, name := range slices.Sorted(maps.Keys(from)) {
+		addName(to, name, from[name])
+	}
+	return to
+}
+
+func addName(counts map[string]uint64, name string, n uint64) {
+	if _, known := counts[name]; !known {
+		name = bounded(name, len(counts))
+	}
+	counts[name] += n
+}
