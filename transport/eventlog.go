@@ -23,10 +23,12 @@ const (
 // activation. An event id is random and is looked for among the events of the
 // session that asks: it means nothing in another one.
 type eventLog struct {
+	users *Users // counts what all logs of the node keep; nil: nobody counts
+
 	mu       sync.Mutex             // guards the rest
 	sessions map[string]*sessionLog // nil until the first event
-	events   int
-	bytes    int
+	events   int32
+	bytes    int32
 }
 
 type sessionLog struct {
@@ -75,8 +77,7 @@ func (s *track) add(message []byte) (id string, send bool) {
 	e := event{id: rand.Text(), of: s, message: bytes.Clone(message), at: now}
 	of.events = append(of.events, e)
 	of.bytes += len(message)
-	l.events++
-	l.bytes += len(message)
+	l.count(1, len(message))
 	l.trim(s.session, of, now)
 	for l.events > maxEvents || l.bytes > maxEventBytes {
 		l.dropOldest()
@@ -108,13 +109,21 @@ func (l *eventLog) trim(session string, of *sessionLog, now time.Time) {
 	}
 }
 
+func (l *eventLog) count(events, bytes int) {
+	l.events += int32(events)
+	l.bytes += int32(bytes)
+	if l.users != nil {
+		l.users.events.Add(int64(events))
+		l.users.eventBytes.Add(int64(bytes))
+	}
+}
+
 func (l *eventLog) dropFirst(session string, of *sessionLog) {
 	size := len(of.events[0].message)
 	of.events[0] = event{} // the array stays until append moves on
 	of.events = of.events[1:]
 	of.bytes -= size
-	l.events--
-	l.bytes -= size
+	l.count(-1, -size)
 	if len(of.events) == 0 {
 		delete(l.sessions, session)
 	}
@@ -188,8 +197,7 @@ func (l *eventLog) purge(session string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if of := l.sessions[session]; of != nil {
-		l.events -= len(of.events)
-		l.bytes -= of.bytes
+		l.count(-len(of.events), -of.bytes)
 		delete(l.sessions, session)
 	}
 }

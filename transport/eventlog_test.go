@@ -66,13 +66,16 @@ func TestEventLog_Bounds(t *testing.T) {
 			}
 			events, bytes = events+len(of.events), bytes+size
 		}
-		if events != l.events || bytes != l.bytes || events > maxEvents || bytes > maxEventBytes {
+		if events != int(l.events) || bytes != int(l.bytes) || events > maxEvents || bytes > maxEventBytes {
 			t.Errorf("%d events of %d bytes, counts %d and %d", events, bytes, l.events, l.bytes)
+		}
+		if node := l.users.Stats(); node.Events != int64(events) || node.EventBytes != int64(bytes) {
+			t.Errorf("%d events of %d bytes, the node counts %d and %d", events, bytes, node.Events, node.EventBytes)
 		}
 	}
 	for why, size := range map[string]int{"many": 1, "large": maxSessionEventBytes / 3, "too large": maxSessionEventBytes + 1} {
 		t.Run(why, func(t *testing.T) {
-			var l eventLog
+			l := eventLog{users: NewUsers(0)}
 			last := map[string]string{}
 			for i := range 2 * maxEvents {
 				session := fmt.Sprint(i % 9)

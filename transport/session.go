@@ -122,6 +122,7 @@ func (ss *sessions) begin() (*session, error) {
 			ss.remove(s)
 		}
 		if !endLeastUsed(full) {
+			ss.users.refusedSessions.Add(1)
 			return nil, errTooManySessions
 		}
 	}
@@ -268,13 +269,18 @@ func (ss *sessions) close() {
 }
 
 // Users counts what each user holds over all contexts of a node: legacy sessions,
-// and MCP resources that are watched.
+// and MCP resources that are watched; and what all of them hold together.
 type Users struct {
 	limit int
 
-	mu       sync.Mutex // guards the rest
-	sessions map[string]map[*session]struct{}
-	watched  map[string]int // MCP resources
+	events, eventBytes              atomic.Int64
+	refusedSessions, refusedWatches atomic.Uint64
+
+	mu          sync.Mutex // guards the rest
+	sessions    map[string]map[*session]struct{}
+	watched     map[string]int // MCP resources
+	allSessions int
+	allWatched  int
 }
 
 // maxUserWatched bounds the MCP resources that are watched for a user, in all
@@ -295,12 +301,15 @@ func (u *Users) watch(user string) (give func(), ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.watched[user] >= maxUserWatched {
+		u.refusedWatches.Add(1)
 		return nil, false
 	}
 	u.watched[user]++
+	u.allWatched++
 	return func() {
 		u.mu.Lock()
 		defer u.mu.Unlock()
+		u.allWatched--
 		if u.watched[user]--; u.watched[user] == 0 {
 			delete(u.watched, user)
 		}
@@ -323,6 +332,7 @@ func (u *Users) add(user string, s *session) (full []*session) {
 		u.sessions[user] = all
 	}
 	all[s] = struct{}{}
+	u.allSessions++
 	return nil
 }
 
@@ -330,6 +340,9 @@ func (u *Users) remove(user string, s *session) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	all := u.sessions[user]
+	if _, ok := all[s]; ok {
+		u.allSessions--
+	}
 	delete(all, s)
 	if len(all) == 0 {
 		delete(u.sessions, user)

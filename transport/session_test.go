@@ -156,6 +156,9 @@ func TestSessions_Limits(t *testing.T) {
 				t.Errorf("session %q: %d %s, want %d", tt.id, got, body, tt.want)
 			}
 		}
+		if got := node.Users.Stats(); got.Sessions != 4 || got.RefusedSessions != 0 {
+			t.Errorf("%+v, want four sessions", got)
+		}
 	})
 	t.Run("all in use", func(t *testing.T) {
 		w := at(t, "ann:acme:web", Config{MaxSessions: 2})
@@ -317,7 +320,7 @@ func TestSessions_AtOnce(t *testing.T) {
 		}
 		ss.close()
 	}
-	if len(users.sessions) != 0 {
+	if len(users.sessions) != 0 || users.Stats().Sessions != 0 {
 		t.Errorf("sessions are counted that are not there: %v", users.sessions)
 	}
 }

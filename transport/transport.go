@@ -93,6 +93,7 @@ func New(s *server.MCPServer, cfg Config) *Transport {
 	cfg = cfg.withDefaults()
 	t := &Transport{mcp: s, requires: cfg.Requires, keepAlive: cfg.KeepAlive}
 	t.sessions = sessions{key: cfg.Key, secret: cfg.Secret, limit: cfg.MaxSessions, idle: cfg.SessionIdle, users: cfg.Users, drop: t.drop}
+	t.log.users = cfg.Users
 	cfg.Watch.Logger = cfg.Logger
 	if cfg.Watch.Take == nil {
 		users, user := cfg.Users, cfg.Key.User() // and not all of cfg, for as long as the context lives
