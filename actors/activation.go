@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/mark3labs/mcp-go/server"
@@ -18,6 +19,7 @@ type (
 	acquire struct {
 		ctx   context.Context
 		key   constraint.Key
+		asked time.Time
 		reply chan answer
 	}
 	// answer: a lease; or the error of an activation and the grant whose
@@ -31,6 +33,9 @@ type (
 	built struct {
 		server *server.MCPServer
 		answer answer // err and grant
+
+		asked  time.Time     // by the first request
+		waited time.Duration // for Sentry
 	}
 	// checkIdle asks to passivate if nothing was served since then (Unix
 	// nanoseconds).
@@ -79,25 +84,27 @@ func (a *activation) acquire(c actor.Context, m *acquire) {
 	case a.lease != nil:
 		m.reply <- answer{lease: a.lease}
 	case len(a.waiting) >= maxWaiting:
-		m.reply <- answer{err: a.node.refuse("too many requests wait for this context"), grant: grantOf(m.ctx)}
+		m.reply <- answer{err: a.node.refuse(fullWaiting), grant: grantOf(m.ctx)}
 	default:
 		a.waiting = append(a.waiting, m)
 		if !a.building {
 			a.building = true
-			a.build(c, m.ctx)
+			a.build(c, m)
 		}
 	}
 }
 
 // build makes the server in a goroutine, because that asks Sentry. It outlives
 // the request that began it: others may be waiting by then.
-func (a *activation) build(c actor.Context, request context.Context) {
+func (a *activation) build(c actor.Context, first *acquire) {
 	node, key, self, root := a.node, a.key, c.Self(), c.ActorSystem().Root
 	node.builds.Go(func() { // ends within Config.Activation, if NewServer heeds its ctx
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(request), node.cfg.Activation)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(first.ctx), node.cfg.Activation)
 		defer cancel()
-		s, err := node.newServer(ctx, key)
-		root.Send(self, &built{server: s, answer: answer{err: err, grant: grantOf(request)}})
+		m := &built{asked: first.asked}
+		m.server, m.answer.err = node.newServer(withWaited(ctx, &m.waited), key)
+		m.answer.grant = grantOf(first.ctx)
+		root.Send(self, m)
 	})
 }
 
@@ -107,12 +114,14 @@ func (n *Node) newServer(ctx context.Context, key constraint.Key) (s *server.MCP
 			s, err = nil, &constraint.UnavailableError{Reason: "the context could not be built", Err: fmt.Errorf("panic: %v", r)}
 		}
 	}()
+	begin := time.Now()
 	select {
 	case n.building <- struct{}{}:
 		defer func() { <-n.building }()
 	case <-ctx.Done():
-		return nil, n.refuse("too many contexts are being opened at once")
+		return nil, n.refuse(fullBuilding)
 	}
+	Waited(ctx, time.Since(begin))
 	return n.cfg.NewServer(ctx, key)
 }
 
@@ -142,9 +151,10 @@ func (a *activation) built(c actor.Context, m *built) {
 	a.node.cfg.Logger.Debug("context activated", "constraint", a.key.Identity())
 	cfg := a.node.cfg.Transport
 	cfg.Key = a.key
-	a.lease = newLease(a.key, transport.New(m.server, cfg), a.node.cfg)
+	a.lease = newLease(a.node, a.key, transport.New(m.server, cfg))
 	a.entry.lease.Store(a.lease)
 	a.reply(answer{lease: a.lease})
+	a.node.cfg.Activated(time.Since(m.asked), m.waited)
 }
 
 func (a *activation) reply(got answer) {

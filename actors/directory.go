@@ -108,28 +108,28 @@ func (d *directory) cached(key constraint.Key) *lease {
 // place returns key's activation and starts one where there is none, or what to
 // wait for before asking again, or why there is none. Whoever starts one calls
 // opening.end when it has been built or has failed.
-func (d *directory) place(key constraint.Key) (e *entry, wait <-chan struct{}, refused string) {
+func (d *directory) place(key constraint.Key) (e *entry, wait <-chan struct{}, refused refusal) {
 	s := d.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.m[key]; e != nil {
-		return e, nil, ""
+		return e, nil, none
 	}
 	if s.closed {
-		return nil, nil, shuttingDown
+		return nil, nil, ending
 	}
 	if wait := d.opening.begin(key.User()); wait != nil {
-		return nil, wait, ""
+		return nil, wait, none
 	}
 	if d.size.Add(1) > d.max {
 		d.size.Add(-1)
 		d.opening.end(key.User())
-		return nil, nil, "this server holds as many contexts as it may"
+		return nil, nil, fullNode
 	}
 	e = &entry{ended: make(chan struct{})}
 	e.pid = d.spawn(key, e)
 	s.m[key] = e
-	return e, nil, ""
+	return e, nil, none
 }
 
 // close lets place start nothing more: afterwards entries are all there will be.

@@ -20,10 +20,9 @@ const fenced = -1 << 40
 // lease is what an activation hands out: its handler, counted. There is one per
 // incarnation, shared by all its requests; only the atomics change.
 type lease struct {
+	node      *Node
 	key       constraint.Key
 	transport *transport.Transport
-	limit     int64 // of requests, without streams
-	maxOpen   int64 // of streams
 	releaser  func()
 
 	streams, calls       context.Context // end the requests of their sort
@@ -36,8 +35,8 @@ type lease struct {
 	once     sync.Once
 }
 
-func newLease(key constraint.Key, t *transport.Transport, cfg Config) *lease {
-	l := &lease{key: key, transport: t, limit: int64(cfg.MaxInFlight), maxOpen: int64(cfg.MaxStreams), drained: make(chan struct{})}
+func newLease(n *Node, key constraint.Key, t *transport.Transport) *lease {
+	l := &lease{node: n, key: key, transport: t, drained: make(chan struct{})}
 	l.releaser = l.release
 	l.streams, l.endStreams = context.WithCancel(context.Background())
 	l.calls, l.endCalls = context.WithCancel(context.Background())
@@ -59,7 +58,7 @@ func (l *lease) tryAcquire() admission {
 		switch {
 		case n < 0:
 			return gone
-		case n-l.open.Load() >= l.limit:
+		case n-l.open.Load() >= int64(l.node.cfg.MaxInFlight):
 			return full
 		case l.state.CompareAndSwap(n, n+1):
 			return acquired
@@ -112,9 +111,9 @@ func (l *lease) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if transport.IsStream(r) {
 		// Counted apart, so that streams cannot take the place of calls.
 		defer l.open.Add(-1)
-		if l.open.Add(1) > l.maxOpen {
+		if l.open.Add(1) > int64(l.node.cfg.MaxStreams) {
 			w.Header().Set("Retry-After", "1")
-			jsonrpc.Refuse(w, http.StatusServiceUnavailable, "too many open streams in this context")
+			jsonrpc.Refuse(w, http.StatusServiceUnavailable, l.node.refuse(fullStreams).Reason)
 			return
 		}
 		life = l.streams

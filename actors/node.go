@@ -36,6 +36,11 @@ type Config struct {
 	MaxOpening  int           // contexts that one user may be opening at the same time; 8. One more waits
 	Logger      *slog.Logger  // nil: nothing is logged
 
+	// Activated is told how long an activation took, from its first request on,
+	// and how much of it was waiting: what Waited was told of, and for a turn to
+	// ask Sentry. It must not block. Nil: nobody is told.
+	Activated func(whole, waited time.Duration)
+
 	// Transport bounds what MCP over HTTP keeps for each context. Key and
 	// Logger are set here; Secret and Users, if none are given, are the node's own.
 	Transport transport.Config
@@ -68,6 +73,9 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Transport.Users == nil {
 		cfg.Transport.Users = transport.NewUsers(0)
 	}
+	if cfg.Activated == nil {
+		cfg.Activated = func(time.Duration, time.Duration) {}
+	}
 	cfg.Transport.Logger = cfg.Logger
 	return cfg
 }
@@ -79,6 +87,8 @@ type Node struct {
 	system   *actor.ActorSystem
 	dir      *directory
 	counts   counts
+	mail     mail
+	mailbox  actor.MailboxProducer
 	building chan struct{} // one slot per activation that asks Sentry
 
 	closing atomic.Bool
@@ -101,6 +111,7 @@ func Start(cfg Config) (*Node, error) {
 		building: make(chan struct{}, cfg.MaxBuilding),
 		stop:     cancel,
 	}
+	n.mailbox = actor.Unbounded(&n.mail)
 	n.dir = newDirectory(cfg.MaxContexts, cfg.MaxOpening, n.spawn)
 	n.sweeper.Go(func() { n.sweep(ctx) }) // ends with Shutdown
 	return n, nil
@@ -118,8 +129,6 @@ type atLeastWarn struct{ slog.Handler }
 func (h atLeastWarn) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
-
-const shuttingDown = "the server is shutting down"
 
 // maxRounds bounds how often Acquire tries again after meeting an activation
 // that was just leaving. One round is rare and two in a row have not been seen,
@@ -143,14 +152,14 @@ func (n *Node) Acquire(ctx context.Context, key constraint.Key) (h http.Handler,
 
 func (n *Node) lease(ctx context.Context, key constraint.Key) (*lease, error) {
 	if n.closing.Load() {
-		return nil, n.refuse(shuttingDown)
+		return nil, n.refuse(ending)
 	}
 	if l := n.dir.cached(key); l != nil {
 		switch l.tryAcquire() {
 		case acquired:
 			return l, nil
 		case full:
-			return nil, n.refuse("too many requests at once in this context")
+			return nil, n.refuse(fullContext)
 		}
 	}
 	return n.leaseFromActor(ctx, key)
@@ -176,10 +185,10 @@ func (n *Node) leaseFromActor(ctx context.Context, key constraint.Key) (*lease, 
 		case acquired:
 			return got.lease, nil
 		case full:
-			return nil, n.refuse("too many requests at once in this context")
+			return nil, n.refuse(fullContext)
 		}
 	}
-	return nil, n.refuse("the context is changing hands")
+	return nil, n.refuse(handover)
 }
 
 // place waits, as long as an activation may take, for the user's turn to open
@@ -189,7 +198,7 @@ func (n *Node) place(ctx context.Context, key constraint.Key) (*entry, error) {
 	for {
 		e, wait, refused := n.dir.place(key)
 		switch {
-		case refused != "":
+		case refused != none:
 			return nil, n.refuse(refused)
 		case wait == nil:
 			return e, nil
@@ -204,7 +213,7 @@ func (n *Node) place(ctx context.Context, key constraint.Key) (*entry, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-enough:
-			return nil, n.refuse("too many contexts of this user are being opened at once")
+			return nil, n.refuse(fullOpening)
 		}
 	}
 }
@@ -214,7 +223,7 @@ func (n *Node) place(ctx context.Context, key constraint.Key) (*entry, error) {
 // which is why the end of the activation is waited for as well. A reply channel
 // rather than a Proto.Actor future: futures know no ctx, and have a timeout.
 func (n *Node) ask(ctx context.Context, e *entry, key constraint.Key) (answer, error) {
-	m := &acquire{ctx: ctx, key: key, reply: make(chan answer, 1)}
+	m := &acquire{ctx: ctx, key: key, asked: time.Now(), reply: make(chan answer, 1)}
 	n.system.Root.Send(e.pid, m)
 	select {
 	case got := <-m.reply:
@@ -231,11 +240,6 @@ func (n *Node) ask(ctx context.Context, e *entry, key constraint.Key) (answer, e
 	}
 }
 
-func (n *Node) refuse(reason string) error {
-	n.counts.refusals.Add(1)
-	return &constraint.UnavailableError{Reason: reason, RetryAfter: time.Second}
-}
-
 // spawn starts the activation of key. It is called by the directory under its
 // lock, which alone publishes the PID: a PID that others could guess before
 // SpawnPrefix returned would meet a mailbox without a dispatcher.
@@ -244,6 +248,7 @@ func (n *Node) spawn(key constraint.Key, e *entry) *actor.PID {
 	n.counts.live.Add(1)
 	props := actor.PropsFromProducer(
 		func() actor.Actor { return &activation{node: n, key: key, entry: e} },
+		actor.WithMailbox(n.mailbox),
 		actor.WithGuardian(stopOnPanic))
 	return n.system.Root.SpawnPrefix(props, Kind+"/"+key.Identity())
 }
