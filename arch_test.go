@@ -38,8 +38,9 @@ var imports = map[string][]string{
 	"load/login":      nil,
 	"load/measure":    nil,
 	"load/pace":       {"load/measure"},
+	"load/rival":      {"constraint", "sentry", "tools"}, // what other designs serve is our catalog
 	"load/scenario":   nil,
-	"cmd/roundhouse":  {"constraint", "load", "load/client", "load/login", "load/measure", "load/pace", "load/scenario", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router", "watch"},
+	"cmd/roundhouse":  {"constraint", "load", "load/client", "load/login", "load/measure", "load/pace", "load/rival", "load/scenario", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router", "watch"},
 }
 
 // testImports is what tests may import beyond that: the sandbox is the Sentry
@@ -51,6 +52,8 @@ var testImports = map[string][]string{
 	"task":   {"task/tasktest", "oauth"}, // which opens the database that both are in
 	"tools":  {"sandbox"},
 
+	"load/rival": {"sandbox", "transport"}, // ours, to be compared with
+
 	"transport": {"task/tasktest"},
 }
 
@@ -60,7 +63,7 @@ var confined = map[string][]string{
 	"github.com/asynkron/protoactor-go": {"actors"},
 	"github.com/gorilla/mux":            {"router"},
 	"github.com/jackc/pgx":              {"oauth"},
-	"github.com/mark3labs/mcp-go":       {"transport", "actors", "tools", "cmd/roundhouse"},
+	"github.com/mark3labs/mcp-go":       {"transport", "actors", "tools", "load/rival", "cmd/roundhouse"},
 	"golang.org/x/oauth2":               {"oauth", "cmd/roundhouse"},
 	"go.opentelemetry.io/proto/otlp":    {"sandbox", "sandbox/payload"},
 	"modernc.org/sqlite":                {"oauth", "sandbox", "sandbox/query"},
