@@ -1,23 +1,27 @@
 // Package scenario reads the files that say what a run does. A file that does
-// not mean anything is refused with the line and what would do.
+// not mean anything is refused with its line, and told what would do.
+//
+// Names and Shipped give those that come with the program; each is also an
+// example to begin one's own from.
 package scenario
 
 import "time"
 
-// Scenario is one file. Zero values mean what the fields tell.
+// Scenario is one file. Parse puts in the defaults, which the fields tell, so
+// that nobody else needs to know them.
 type Scenario struct {
-	Name  string `yaml:"name"`
+	Name  string `yaml:"name"`  // that of the file
 	About string `yaml:"about"` // one line
 
-	Users    int    `yaml:"users"`    // who sign in; 1
-	Contexts int    `yaml:"contexts"` // URLs in all, spread over the users; 1
-	Place    Place  `yaml:"place"`    // which URLs: user, org, project or mixed; project
-	Order    Order  `yaml:"order"`    // whose turn it is: turn, random or cold; random
-	Era      string `yaml:"era"`      // modern, legacy or both; modern
+	Users    int   `yaml:"users"`    // who sign in; 1
+	Contexts int   `yaml:"contexts"` // URLs in all, spread over the users; as many as users
+	Place    Place `yaml:"place"`    // which URLs; project
+	Order    Order `yaml:"order"`    // whose turn it is; random
+	Era      Era   `yaml:"era"`      // modern
 
 	Arrivals Arrivals `yaml:"arrivals"`
 	Warmup   Duration `yaml:"warmup"`   // 2s
-	Duration Duration `yaml:"duration"` // 10s
+	Duration Duration `yaml:"duration"` // 10s; of steps their sum, and a search has none
 	Timeout  Duration `yaml:"timeout"`  // of a call; 30s
 
 	Calls     []Call    `yaml:"calls"`   // one of them, by weight; whoami
@@ -33,8 +37,33 @@ type Scenario struct {
 // Place is which URLs the contexts have.
 type Place string
 
+// The places.
+const (
+	AtUser    Place = "user"    // /mcp
+	AtOrg     Place = "org"     // /mcp/{org}
+	AtProject Place = "project" // /mcp/{org}/{project}
+	Mixed     Place = "mixed"   // of all three
+)
+
 // Order is whose turn it is.
 type Order string
+
+// The orders.
+const (
+	InTurn Order = "turn"
+	Random Order = "random"
+	Cold   Order = "cold" // each context once: each call is the first of its context
+)
+
+// Era is which protocol the clients speak.
+type Era string
+
+// The eras.
+const (
+	Modern Era = "modern"
+	Legacy Era = "legacy"
+	Both   Era = "both" // every other context each
+)
 
 // Duration is one in the form of time.ParseDuration.
 type Duration struct{ time.Duration }
@@ -72,12 +101,21 @@ type Search struct {
 
 // Call is one of a kind that the run makes. Arguments are for a context whose
 // URL names both organization and project; elsewhere the harness adds what the
-// URL does not say. {issue} in a string stands for an issue of the context.
+// URL does not say. {issue} in a string stands for an issue of the context,
+// {org} and {project} for what the context is in.
 type Call struct {
-	Tool      string         `yaml:"tool"`   // or
-	Method    string         `yaml:"method"` // one such as tools/list
-	Arguments map[string]any `yaml:"arguments"`
-	Weight    float64        `yaml:"weight"` // 1
+	Tool      string         `yaml:"tool"`      // or
+	Method    string         `yaml:"method"`    // one of Methods
+	Arguments map[string]any `yaml:"arguments"` // of a method: its params
+	Weight    float64        `yaml:"weight"`    // 1
+}
+
+// Kind is what the report calls it.
+func (c Call) Kind() string {
+	if c.Tool != "" {
+		return c.Tool
+	}
+	return c.Method
 }
 
 // Streams are kept open beside the calls.
@@ -93,13 +131,25 @@ type Storm struct {
 	Share float64  `yaml:"share"` // of the clients; 1
 }
 
-// Fault is what goes wrong with Sentry for a while, in the words of the
-// sandbox's fault switch.
+// Fault is what goes wrong with Sentry for a while.
 type Fault struct {
-	After Duration         `yaml:"after"` // from the end of the warm-up
-	For   Duration         `yaml:"for"`   // 0: to the end
-	Every Duration         `yaml:"every"` // again, so often; 0: once
-	Rules []map[string]any `yaml:"rules"`
+	After Duration `yaml:"after"` // from the end of the warm-up
+	For   Duration `yaml:"for"`   // 0: to the end
+	Every Duration `yaml:"every"` // again, so often; 0: once
+	Rules []Rule   `yaml:"rules"`
+}
+
+// Rule is one of the sandbox's fault switch, see sandbox.Fault.
+type Rule struct {
+	Pattern     string  `yaml:"pattern" json:"pattern,omitempty"`
+	Org         string  `yaml:"org" json:"org,omitempty"`
+	Probability float64 `yaml:"probability" json:"probability,omitempty"`
+	Every       int     `yaml:"every" json:"every,omitempty"`
+	DelayMS     int     `yaml:"delayMs" json:"delayMs,omitempty"`
+	Status      int     `yaml:"status" json:"status,omitempty"`
+	RetryAfter  int     `yaml:"retryAfter" json:"retryAfter,omitempty"`
+	HTML        bool    `yaml:"html" json:"html,omitempty"`
+	Drop        bool    `yaml:"drop" json:"drop,omitempty"`
 }
 
 // Command is run at a chosen moment, to stop, restart or starve what is under
@@ -107,7 +157,7 @@ type Fault struct {
 // and, of a server that the run started, ROUNDHOUSE_LOAD_PID.
 type Command struct {
 	After Duration `yaml:"after"`
-	Every Duration `yaml:"every"`
+	Every Duration `yaml:"every"` // 0: once
 	Run   []string `yaml:"run"`
 }
 
