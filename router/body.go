@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,28 +13,48 @@ import (
 // bodyTime is how long a client may take to send its body, on every route.
 const bodyTime = 30 * time.Second
 
-// bodies bounds what is held in memory of requests: in all, and per user.
-type bodies struct {
-	maxBytes   int64
-	maxPerUser int
+const (
+	maxBodies     = 256 << 20 // bytes
+	maxUserBodies = 64
+)
+
+// Bodies bounds what is held in memory of requests on MCP URLs until they have
+// been answered: in all, and per user. The zero value is ready; it may be used by several goroutines at once.
+type Bodies struct {
+	MaxBytes   int64 // zero: 256 MiB
+	MaxPerUser int   // zero: 64
 
 	mu      sync.Mutex // guards the rest
 	bytes   int64
 	perUser map[string]int
+	refused uint64
 }
 
-func (b *bodies) begin(user string, size int64) bool {
+// Held returns how many bytes are held, and how many requests have been refused
+// since the start because that would have been too much.
+func (b *Bodies) Held() (bytes int64, refused uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.bytes+size > b.maxBytes || b.perUser[user] >= b.maxPerUser {
+	return b.bytes, b.refused
+}
+
+func (b *Bodies) begin(user string, size int64) bool {
+	maxBytes, maxPerUser := cmp.Or(b.MaxBytes, maxBodies), cmp.Or(b.MaxPerUser, maxUserBodies)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.bytes+size > maxBytes || b.perUser[user] >= maxPerUser {
+		b.refused++
 		return false
+	}
+	if b.perUser == nil {
+		b.perUser = map[string]int{}
 	}
 	b.bytes += size
 	b.perUser[user]++
 	return true
 }
 
-func (b *bodies) end(user string, size int64) {
+func (b *Bodies) end(user string, size int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.bytes -= size
@@ -58,12 +79,12 @@ func (rt *router) readBody(w http.ResponseWriter, r *http.Request, user string) 
 		rt.tooLarge(w)
 		return nil, func() {}, false
 	}
-	if !rt.bodies.begin(user, size) {
+	if !rt.Bodies.begin(user, size) {
 		retryAfter(w, time.Second)
 		writeError(w, http.StatusServiceUnavailable, "too many requests are being received at once")
 		return nil, func() {}, false
 	}
-	done = sync.OnceFunc(func() { rt.bodies.end(user, size) })
+	done = sync.OnceFunc(func() { rt.Bodies.end(user, size) })
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rt.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {

@@ -22,6 +22,9 @@ func (rt *router) observe(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", note.id)
 		limitBodyTime(w, r)
 		rec := &recorder{ResponseWriter: w}
+		route := rt.routeOf(r)
+		rt.Observer.Begin(route)
+		defer func() { rt.Observer.End(route, rec.status, time.Since(begin)) }()
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {

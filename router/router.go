@@ -69,7 +69,9 @@ type Config struct {
 	// the Host for itself.
 	Public map[string]http.Handler
 
-	Streams *Streams // nil: some that nobody else can end
+	Streams  *Streams // nil: some that nobody else can end
+	Bodies   *Bodies  // nil: some that nobody else can look at
+	Observer Observer // nil: nobody is told
 
 	About About // for directories and scanners
 
@@ -83,14 +85,7 @@ type Config struct {
 type router struct {
 	Config
 	origins []string
-	bodies  bodies
 }
-
-// What is held of bodies on MCP URLs until they have been answered.
-const (
-	maxBodies     = 256 << 20 // bytes
-	maxUserBodies = 64
-)
 
 // New returns the handler of everything that is served.
 func New(cfg Config) http.Handler {
@@ -103,10 +98,15 @@ func New(cfg Config) http.Handler {
 	if cfg.Streams == nil {
 		cfg.Streams = new(Streams)
 	}
+	if cfg.Bodies == nil {
+		cfg.Bodies = new(Bodies)
+	}
+	if cfg.Observer == nil {
+		cfg.Observer = unobserved{}
+	}
 	rt := &router{
 		Config:  cfg,
 		origins: append(slices.Clone(cfg.Origins), originOf(cfg.PublicURL)),
-		bodies:  bodies{maxBytes: maxBodies, maxPerUser: maxUserBodies, perUser: map[string]int{}},
 	}
 
 	// UseEncodedPath: %2F is not a separator. SkipClean: a path is taken as it

@@ -312,7 +312,7 @@ func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
 // TestBodies holds as many bodies as one user may, and one more.
 func TestBodies(t *testing.T) {
-	b := bodies{maxBytes: 100, maxPerUser: 2, perUser: map[string]int{}}
+	b := Bodies{MaxBytes: 100, MaxPerUser: 2}
 	for _, tt := range []struct {
 		user string
 		size int64
@@ -329,6 +329,9 @@ func TestBodies(t *testing.T) {
 		if got := b.begin(tt.user, tt.size); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.why, got, tt.want)
 		}
+	}
+	if held, refused := b.Held(); held != 100 || refused != 3 {
+		t.Errorf("%d bytes held, %d refused, want 100 and 3", held, refused)
 	}
 	b.end("ann", 10)
 	b.end("ann", 10)

@@ -33,9 +33,10 @@ var (
 type Streams struct {
 	MaxPerUser int // over all contexts; zero: 512. One more is refused
 
-	mu     sync.Mutex // guards the rest, and openStream.closed
-	users  map[string]int
-	grants map[string]map[*openStream]struct{}
+	mu      sync.Mutex // guards the rest, and openStream.closed
+	users   map[string]int
+	grants  map[string]map[*openStream]struct{}
+	refused uint64
 }
 
 // openStream holds no goroutine; its timer starts one for each check.
@@ -66,6 +67,7 @@ func (s *Streams) open(ctx context.Context, caller constraint.Caller, verify fun
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.users[caller.User] >= limit {
+		s.refused++
 		return ctx, nil, false
 	}
 	if s.users == nil {
@@ -140,6 +142,14 @@ func (s *Streams) Open() (n int) {
 		n += of
 	}
 	return n
+}
+
+// Refused returns how many have been refused since the start because their user
+// had as many as one may.
+func (s *Streams) Refused() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
 }
 
 // serveStream serves what stays open until somebody ends it.

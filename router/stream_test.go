@@ -109,7 +109,8 @@ func TestStreams_Limit(t *testing.T) {
 		verify := func(_ context.Context, _ string) (constraint.Caller, error) {
 			return constraint.Caller{User: "ann", Grant: "g1", Resource: "https://mcp.example.com/mcp"}, nil
 		}
-		h := New(Config{PublicURL: "https://mcp.example.com", Directory: held{}, Verify: verify, Streams: &Streams{MaxPerUser: maxUserBodies + 1}})
+		s := &Streams{MaxPerUser: maxUserBodies + 1}
+		h := New(Config{PublicURL: "https://mcp.example.com", Directory: held{}, Verify: verify, Streams: s})
 		ctx, hangUp := context.WithCancel(t.Context())
 		defer hangUp()
 		for range maxUserBodies + 1 {
@@ -120,6 +121,9 @@ func TestStreams_Limit(t *testing.T) {
 		h.ServeHTTP(over, listenRequest(t.Context()))
 		if over.Code != http.StatusServiceUnavailable || over.Header().Get("Retry-After") == "" {
 			t.Errorf("one stream more: %d %s", over.Code, over.Body)
+		}
+		if s.Open() != maxUserBodies+1 || s.Refused() != 1 {
+			t.Errorf("%d open, %d refused", s.Open(), s.Refused())
 		}
 		call := listenRequest(t.Context())
 		call.Header.Set("Mcp-Method", "tools/call")
