@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -80,10 +81,9 @@ type EventStore interface {
 // record adds an event to the audit record, at the latest a moment after the
 // answer. A store that fails must not lock everybody out, so that is logged.
 func (s *Server) record(ctx context.Context, e Event) {
+	e.Outcome = cmp.Or(e.Outcome, OutcomeOK)
+	s.observed(e.Kind, e.Outcome)
 	e.ID, e.Time, e.Source = newID(), s.now(), sourceText(ctx)
-	if e.Outcome == "" {
-		e.Outcome = OutcomeOK
-	}
 	for _, field := range []*string{&e.Client, &e.User, &e.By, &e.Grant, &e.Source, &e.Resource, &e.Detail, &e.Outcome} {
 		*field = clip(*field)
 	}
@@ -98,9 +98,11 @@ func (s *Server) record(ctx context.Context, e Event) {
 // like: one of them must not push the traces of another, or their own, out of
 // the record.
 func (s *Server) recordNoise(ctx context.Context, e Event) {
-	if s.limits.noise.Take(sourceFrom(ctx)) == 0 {
-		s.record(ctx, e)
+	if s.limits.noise.Take(sourceFrom(ctx)) > 0 {
+		s.observed(e.Kind, cmp.Or(e.Outcome, OutcomeOK))
+		return
 	}
+	s.record(ctx, e)
 }
 
 // clip shortens what strangers chose, and keeps of it what prints: no line of

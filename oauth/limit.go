@@ -172,6 +172,7 @@ func (s *Server) limit(ctx context.Context, l *Limiter) error {
 	if wait == 0 {
 		return nil
 	}
+	s.observed(EventRefusal, codeTemporarilyUnavailable)
 	return &Error{
 		Code:        codeTemporarilyUnavailable,
 		Description: "too many requests from this address; try again later",

@@ -65,7 +65,7 @@ func openPostgres(ctx context.Context, cfg *pgx.ConnConfig) (*SQLStore, error) {
 		lock:  postgresLock,
 		again: postgresAgain,
 
-		tokens: newTokenCache(),
+		tokens: newCache[Hash](grantedToken.clone, nil),
 	}
 	// A migration may take longer than any request.
 	patient := postgresPool(cfg, "0")

@@ -82,6 +82,10 @@ type Config struct {
 	// is in the store; it must not block. Nil: nobody is told.
 	Ended func(grant string)
 
+	// Observed is told the Kind and Outcome of each event, of those too that the
+	// audit record leaves out; it must not block. Nil: nobody is told.
+	Observed func(kind, outcome string)
+
 	// AccountScopes are asked of the upstream for signing in to the account
 	// page: what Identify and Admin need.
 	AccountScopes []string
@@ -141,6 +145,7 @@ type Server struct {
 	reaches      func(ctx context.Context, accessToken, org, project string) (bool, error)
 	admin        func(context.Context, User, string) (bool, error)
 	tellEnded    func(grant string)
+	observed     func(kind, outcome string)
 
 	accountScopes []string
 
@@ -186,6 +191,7 @@ func NewServer(cfg Config) (*Server, error) {
 		reaches:      cfg.Reaches,
 		admin:        cfg.Admin,
 		tellEnded:    cfg.Ended,
+		observed:     cfg.Observed,
 
 		accountScopes: slices.Clone(cfg.AccountScopes),
 
@@ -220,6 +226,9 @@ func NewServer(cfg Config) (*Server, error) {
 	}
 	if s.tellEnded == nil {
 		s.tellEnded = func(string) {}
+	}
+	if s.observed == nil {
+		s.observed = func(string, string) {}
 	}
 	s.uses, s.events, s.farewells = s.newUses(), s.newEvents(), s.newFarewells()
 	if s.source = cfg.Source; s.source == nil {

@@ -36,7 +36,9 @@ type SQLStore struct {
 	// undone, is worth another attempt.
 	again func(error) bool
 
-	tokens *tokenCache // nil: every token is looked up
+	tokens *cache[Hash, grantedToken]  // nil: every token is looked up
+	grants *cache[string, StoredGrant] // nil: every grant is
+	others *otherWriters               // of the file; nil: there is none
 
 	clients, tickets atomic.Uint64 // how many were put, for trimEvery
 }
@@ -47,7 +49,7 @@ const lockClients = "clients"
 
 // Close ends all work and closes the store.
 func (s *SQLStore) Close() error {
-	var errs []error
+	errs := []error{s.others.close()}
 	if s.token != nil {
 		errs = append(errs, s.token.Close())
 	}
@@ -143,6 +145,7 @@ func (s *SQLStore) change(ctx context.Context, op string, f func(context.Context
 // changeQuietly runs f in a transaction. It may run it more than once, each time with
 // nothing of the time before. In f, only the ctx that f is given may be used.
 func (s *SQLStore) changeQuietly(ctx context.Context, op string, f func(context.Context, *sql.Tx) error) error {
+	defer s.grants.forget()
 	if s.group != nil {
 		return wrap(op, s.group.run(ctx, f))
 	}

@@ -8,75 +8,89 @@ import (
 	"time"
 )
 
-// maxKnownTokens bounds a tokenCache: some ten megabytes.
-const maxKnownTokens = 10_000
+// maxKnown bounds a cache: some ten megabytes.
+const maxKnown = 10_000
 
-// tokenCache spares a server on another machine most questions after a token,
-// of which there is one with every request to a resource. What this process
-// ends, it forgets at once; what another one ends, after TokenLag. A nil
-// tokenCache knows nothing.
-type tokenCache struct {
-	now func() time.Time
+// cache spares a store most questions of a kind that comes with every request.
+// What this process changes, it forgets at once; what another one changes, when
+// others tells of it, and after TokenLag in any case. A nil cache knows nothing.
+type cache[K comparable, V any] struct {
+	now    func() time.Time
+	clone  func(V) V
+	others *otherWriters // nil: nobody tells
 
-	// ends counts the changes that may have ended a token. An entry is good
-	// only while none has been made since before it was looked up: a count
-	// taken after the lookup would let a token through that ended between.
-	ends atomic.Uint64
+	// forgets counts the changes that may have made untrue what is known. An
+	// entry is good only while none has been made since before it was looked
+	// up: a count taken after the lookup would let a token through that ended
+	// between.
+	forgets atomic.Uint64
 
-	mu    sync.RWMutex
-	known map[Hash]knownToken
+	mu    sync.RWMutex // guards known
+	known map[K]known[V]
 }
 
-type knownToken struct {
-	access AccessToken
-	grant  StoredGrant
-	ends   uint64
-	since  time.Time
+type known[V any] struct {
+	value   V
+	changes uint64 // those of this process and of others; neither count ever goes down
+	since   time.Time
 }
 
-func newTokenCache() *tokenCache {
-	return &tokenCache{now: time.Now, known: make(map[Hash]knownToken)}
+func newCache[K comparable, V any](clone func(V) V, others *otherWriters) *cache[K, V] {
+	return &cache[K, V]{now: time.Now, clone: clone, others: others, known: make(map[K]known[V])}
 }
 
-// look returns a token that is known; or else, to be filled in and remembered,
-// what says since when it is.
-func (c *tokenCache) look(access Hash) (k knownToken, ok bool) {
+// look returns what is known; or else, to be filled in and remembered, what
+// says since when it is.
+func (c *cache[K, V]) look(key K) (k known[V], ok bool) {
 	if c == nil {
-		return knownToken{}, false
+		return known[V]{}, false
 	}
-	fresh := knownToken{ends: c.ends.Load(), since: c.now()}
+	fresh := known[V]{since: c.now()}
+	fresh.changes = c.forgets.Load() + c.others.changes(fresh.since)
 	c.mu.RLock()
-	k, ok = c.known[access]
+	k, ok = c.known[key]
 	c.mu.RUnlock()
-	if !ok || k.ends != fresh.ends || fresh.since.Sub(k.since) >= TokenLag {
+	if !ok || k.changes != fresh.changes || fresh.since.Sub(k.since) >= TokenLag {
 		return fresh, false
 	}
-	return k.clone(), true
+	k.value = c.clone(k.value)
+	return k, true
 }
 
 // remember forgets everything when there is no more room.
-func (c *tokenCache) remember(k knownToken) {
+func (c *cache[K, V]) remember(key K, k known[V]) {
 	if c == nil {
 		return
 	}
-	k = k.clone()
+	k.value = c.clone(k.value)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.known) >= maxKnownTokens {
+	if len(c.known) >= maxKnown {
 		clear(c.known)
 	}
-	c.known[k.access.Hash] = k
+	c.known[key] = k
 }
 
-// forget makes every token unknown.
-func (c *tokenCache) forget() {
+// forget makes everything unknown.
+func (c *cache[K, V]) forget() {
 	if c != nil {
-		c.ends.Add(1)
+		c.forgets.Add(1)
 	}
 }
 
-func (k knownToken) clone() knownToken {
-	k.access.Scopes, k.grant.Scopes = slices.Clone(k.access.Scopes), slices.Clone(k.grant.Scopes)
-	k.grant.Upstream.Sealed = bytes.Clone(k.grant.Upstream.Sealed)
-	return k
+// grantedToken is what a store tells of an access token.
+type grantedToken struct {
+	access AccessToken
+	grant  StoredGrant
+}
+
+func (t grantedToken) clone() grantedToken {
+	t.access.Scopes = slices.Clone(t.access.Scopes)
+	t.grant = t.grant.clone()
+	return t
+}
+
+func (g StoredGrant) clone() StoredGrant {
+	g.Scopes, g.Upstream.Sealed = slices.Clone(g.Scopes), bytes.Clone(g.Upstream.Sealed)
+	return g
 }

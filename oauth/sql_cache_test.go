@@ -8,8 +8,19 @@ import (
 	"time"
 )
 
-// openNodes opens one store for two processes that remember tokens.
+// openNodes opens one store for two processes that remember tokens, and that
+// nobody tells of each other.
 func openNodes(t *testing.T) (nodes [2]*SQLStore, now *time.Time) {
+	t.Helper()
+	nodes, now = openTold(t)
+	for _, s := range nodes {
+		s.tokens.others, s.grants = nil, nil
+	}
+	return nodes, now
+}
+
+// openTold opens one store for two processes as SQLite has it.
+func openTold(t *testing.T) (nodes [2]*SQLStore, now *time.Time) {
 	t.Helper()
 	now = new(time.Time)
 	*now = time.Date(2001, 2, 3, 12, 0, 0, 0, time.UTC)
@@ -20,8 +31,8 @@ func openNodes(t *testing.T) (nodes [2]*SQLStore, now *time.Time) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { s.Close() })
-		s.tokens = newTokenCache()
-		s.tokens.now = func() time.Time { return *now }
+		clock := func() time.Time { return *now }
+		s.tokens.now, s.grants.now = clock, clock
 		nodes[i] = s
 	}
 	return nodes, now
@@ -52,7 +63,7 @@ func wantToken(t *testing.T, what string, s *SQLStore, access Hash, want error) 
 	}
 }
 
-func TestTokenCache_seesTheEnd(t *testing.T) {
+func TestCache_seesTheEnd(t *testing.T) {
 	for what, end := range map[string]func(*testing.T, *SQLStore, time.Time) error{
 		"revoked": func(t *testing.T, s *SQLStore, _ time.Time) error { return s.Revoke(t.Context(), "g") },
 		"purged": func(t *testing.T, s *SQLStore, now time.Time) error {
@@ -84,25 +95,23 @@ func TestTokenCache_seesTheEnd(t *testing.T) {
 }
 
 // A token that ends while it is looked up must not be remembered as good.
-func TestTokenCache_endDuringALookup(t *testing.T) {
+func TestCache_endDuringALookup(t *testing.T) {
 	nodes, now := openNodes(t)
 	access := issueTo(t, nodes[0], "ann", "g", now.Add(time.Hour))
 	cache := nodes[0].tokens
 	found, _ := cache.look(access)
-	found.access.Hash = access
 	cache.forget()
-	cache.remember(found)
+	cache.remember(access, found)
 	if _, ok := cache.look(access); ok {
 		t.Error("it is known")
 	}
 }
 
-func TestTokenCache_isBounded(t *testing.T) {
-	c := newTokenCache()
-	for i := range maxKnownTokens + 10 {
+func TestCache_isBounded(t *testing.T) {
+	c := newCache[Hash](grantedToken.clone, nil)
+	for i := range maxKnown + 10 {
 		k, _ := c.look(Hash{})
-		k.access.Hash = Hash{byte(i), byte(i >> 8)}
-		c.remember(k)
+		c.remember(Hash{byte(i), byte(i >> 8)}, k)
 	}
 	if n := len(c.known); n != 10 {
 		t.Errorf("%d tokens are known, want the last 10", n)
@@ -110,7 +119,7 @@ func TestTokenCache_isBounded(t *testing.T) {
 }
 
 // What happens all the time must not make every token unknown.
-func TestTokenCache_lasts(t *testing.T) {
+func TestCache_lasts(t *testing.T) {
 	nodes, now := openNodes(t)
 	access := issueTo(t, nodes[0], "ann", "g", now.Add(time.Hour))
 	wantToken(t, "first", nodes[0], access, nil)
@@ -122,5 +131,64 @@ func TestTokenCache_lasts(t *testing.T) {
 	}
 	if _, ok := nodes[0].tokens.look(access); !ok {
 		t.Error("a refresh and a use made the token unknown")
+	}
+}
+
+// On a file, what another process does is seen sooner.
+func TestCache_seesOthers(t *testing.T) {
+	nodes, now := openTold(t)
+	access := issueTo(t, nodes[0], "ann", "g", now.Add(time.Hour))
+	wantToken(t, "elsewhere", nodes[1], access, nil)
+	upstream := func(s *SQLStore) byte {
+		t.Helper()
+		g, err := s.RecentGrant(t.Context(), "g")
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := g.Upstream.Sealed[0]
+		g.Upstream.Sealed[0] = 100 // it is the caller's
+		return old
+	}
+	upstream(nodes[1])
+	if err := nodes[0].SwapUpstream(t.Context(), "g", 0, Upstream{Sealed: []byte{2}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := upstream(nodes[0]); got != 2 {
+		t.Errorf("here, at once, the credential is %d, want the new one", got)
+	}
+	if got := upstream(nodes[1]); got != 1 {
+		t.Errorf("elsewhere, at once, the credential is %d: it is not remembered", got)
+	}
+	*now = now.Add(othersLag)
+	if got := upstream(nodes[1]); got != 2 {
+		t.Errorf("elsewhere, a moment later, the credential is %d, want the new one", got)
+	}
+	wantToken(t, "after the swap", nodes[1], access, nil)
+	if err := nodes[0].Revoke(t.Context(), "g"); err != nil {
+		t.Fatal(err)
+	}
+	*now = now.Add(othersLag)
+	wantToken(t, "revoked, elsewhere, a moment later", nodes[1], access, ErrNotFound)
+	for what, s := range nodes {
+		if _, err := s.RecentGrant(t.Context(), "g"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("revoked, at %d: %v, want ErrNotFound", what, err)
+		}
+	}
+}
+
+// Where it cannot be told what others have written, nothing is remembered.
+func TestCache_untold(t *testing.T) {
+	nodes, now := openTold(t)
+	access := issueTo(t, nodes[0], "ann", "g", now.Add(time.Hour))
+	wantToken(t, "first", nodes[1], access, nil)
+	if err := nodes[1].others.conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	*now = now.Add(othersLag)
+	for range 2 {
+		wantToken(t, "untold", nodes[1], access, nil)
+		if _, ok := nodes[1].tokens.look(access); ok {
+			t.Error("the token is remembered")
+		}
 	}
 }

@@ -208,6 +208,20 @@ func (s *SQLStore) Grant(ctx context.Context, id string) (StoredGrant, error) {
 	return row.grant(), nil
 }
 
+func (s *SQLStore) RecentGrant(ctx context.Context, id string) (StoredGrant, error) {
+	known, ok := s.grants.look(id)
+	if ok {
+		return known.value, nil
+	}
+	g, err := s.Grant(ctx, id)
+	if err != nil {
+		return StoredGrant{}, err
+	}
+	known.value = g
+	s.grants.remember(id, known)
+	return g, nil
+}
+
 // grantRow is a grant as scanned, before its times and lists are unfolded.
 type grantRow struct {
 	g                                                     StoredGrant
@@ -267,7 +281,7 @@ const selectToken = `SELECT access_tokens.resource, access_tokens.scopes, access
 func (s *SQLStore) Token(ctx context.Context, access Hash) (AccessToken, StoredGrant, error) {
 	known, ok := s.tokens.look(access)
 	if ok {
-		return known.access, known.grant, nil
+		return known.value.access, known.value.grant, nil
 	}
 	a := AccessToken{Hash: access}
 	var scopes string
@@ -280,8 +294,8 @@ func (s *SQLStore) Token(ctx context.Context, access Hash) (AccessToken, StoredG
 	g := row.grant()
 	a.Grant, a.Scopes = g.ID, strings.Fields(scopes)
 	a.Created, a.Expires = instant(created), instant(expires)
-	known.access, known.grant = a, g
-	s.tokens.remember(known)
+	known.value = grantedToken{a, g}
+	s.tokens.remember(access, known)
 	return a, g, nil
 }
 

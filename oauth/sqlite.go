@@ -47,8 +47,8 @@ func openSQLite(ctx context.Context, path string) (*SQLStore, error) {
 	if s.read, err = sql.Open("sqlite", dataSource(path, "query_only(1)")); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.read.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
-	s.read.SetMaxIdleConns(max(4, runtime.GOMAXPROCS(0)))
+	s.read.SetMaxOpenConns(1 + max(4, runtime.GOMAXPROCS(0))) // one of them is s.others'
+	s.read.SetMaxIdleConns(1 + max(4, runtime.GOMAXPROCS(0)))
 	if err := checkSQLite(ctx, s.write); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -58,6 +58,10 @@ func openSQLite(ctx context.Context, path string) (*SQLStore, error) {
 	if err := s.compile(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if s.others, err = watchWriters(ctx, s.read); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.tokens, s.grants = newCache[Hash](grantedToken.clone, s.others), newCache[string](StoredGrant.clone, s.others)
 	return s, nil
 }
 

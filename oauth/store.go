@@ -79,6 +79,10 @@ type Store interface {
 	// Grant returns a grant, expired or not; ErrNotFound once it is revoked.
 	Grant(ctx context.Context, id string) (StoredGrant, error)
 
+	// RecentGrant is Grant, but of what another process has done in the last
+	// moments it may not know: what must not be missed is compared and swapped.
+	RecentGrant(ctx context.Context, id string) (StoredGrant, error)
+
 	// Issue adds an access token to a grant and replaces the grant's refresh
 	// token, all or nothing. If the current refresh token is not i.From, it
 	// changes nothing and returns ErrConflict; without such a grant,

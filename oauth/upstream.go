@@ -40,7 +40,7 @@ type credential struct {
 // gone, its upstream token does not open, or the upstream ended the sign-in,
 // upon which the grant is revoked. Any other error is worth another try later.
 func (s *Server) UpstreamToken(ctx context.Context, grantID string) (string, error) {
-	grant, err := s.liveGrant(ctx, grantID)
+	grant, err := s.live(s.store.RecentGrant(ctx, grantID))
 	if err != nil {
 		return "", err
 	}
@@ -115,7 +115,11 @@ func (s *Server) endGrant(ctx context.Context, grant StoredGrant) error {
 }
 
 func (s *Server) liveGrant(ctx context.Context, id string) (StoredGrant, error) {
-	grant, err := s.store.Grant(ctx, id)
+	return s.live(s.store.Grant(ctx, id))
+}
+
+// live takes what a store says of a grant.
+func (s *Server) live(grant StoredGrant, err error) (StoredGrant, error) {
 	if errors.Is(err, ErrNotFound) || err == nil && !s.now().Before(grant.Expires) {
 		return StoredGrant{}, ErrInvalidToken
 	}
