@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"roundhouse/constraint"
@@ -85,6 +86,8 @@ type Runner struct {
 
 	work, keeper sync.WaitGroup // the goroutines of running, and the one that keeps their leases
 
+	refused atomic.Uint64 // by Limits
+
 	mu       sync.Mutex // guards the rest
 	running  map[string]*run
 	watchers map[string]map[*watcher]struct{} // by task id
@@ -113,6 +116,19 @@ func NewRunner(cfg Config) *Runner {
 // Poll is how often clients should ask.
 func (r *Runner) Poll() time.Duration { return r.cfg.Poll }
 
+// Stats is what a Runner does.
+type Stats struct {
+	Running int    // tasks whose work is under way here
+	Refused uint64 // since the start, because of Limits
+}
+
+// Stats returns the numbers as they are now.
+func (r *Runner) Stats() Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Stats{Running: len(r.running), Refused: r.refused.Load()}
+}
+
 // TTL is how long a task is kept from its beginning.
 func (t Task) TTL() time.Duration { return t.Expires.Sub(t.Created) }
 
@@ -132,6 +148,9 @@ func (r *Runner) Create(ctx context.Context, key constraint.Key, c Content, w Wo
 		return Task{}, &LimitError{errShutdown.Error()}
 	}
 	if err := r.cfg.Store.Put(ctx, t, now, r.cfg.Limits); err != nil {
+		if limit := (*LimitError)(nil); errors.As(err, &limit) {
+			r.refused.Add(1)
+		}
 		return Task{}, err
 	}
 	r.begin(ctx, t, w)

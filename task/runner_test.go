@@ -430,3 +430,23 @@ func TestRunner_otherKeys(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+func TestRunner_Stats(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		r := b.node(task.Limits{UserWorking: 1})
+		done := make(chan struct{})
+		b.create(r, b.waits("a", done, true))
+		var limit *task.LimitError
+		if _, err := r.Create(b.Context(), b.key, task.Content{Call: json.RawMessage(`{}`)}, b.waits("a", nil, true)); !errors.As(err, &limit) {
+			b.Error("a second task at once:", err)
+		}
+		if got := r.Stats(); got != (task.Stats{Running: 1, Refused: 1}) {
+			b.Errorf("%+v, want one running and one refused", got)
+		}
+		close(done)
+		synctest.Wait()
+		if got := r.Stats(); got.Running != 0 {
+			b.Errorf("%+v after the end", got)
+		}
+	})
+}
