@@ -35,12 +35,14 @@ var imports = map[string][]string{
 	"router":          {"constraint", "jsonrpc"},
 	"load":            {"load/client", "load/login", "load/measure", "load/pace", "load/scenario", "sandbox"}, // the sandbox's marks
 	"load/client":     nil,
+	"load/compare":    {"load/client", "load/measure", "load/pace"},
 	"load/login":      nil,
 	"load/measure":    nil,
 	"load/pace":       {"load/measure"},
 	"load/rival":      {"constraint", "sentry", "tools"}, // what other designs serve is our catalog
 	"load/scenario":   nil,
-	"cmd/roundhouse":  {"constraint", "load", "load/client", "load/login", "load/measure", "load/pace", "load/rival", "load/scenario", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router", "watch"},
+	"load/scrape":     {"load/measure"},
+	"cmd/roundhouse":  {"constraint", "load", "load/client", "load/compare", "load/login", "load/measure", "load/pace", "load/rival", "load/scenario", "load/scrape", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router", "watch"},
 }
 
 // testImports is what tests may import beyond that: the sandbox is the Sentry
@@ -64,7 +66,7 @@ var confined = map[string][]string{
 	"github.com/gorilla/mux":            {"router"},
 	"github.com/jackc/pgx":              {"oauth"},
 	"github.com/mark3labs/mcp-go":       {"transport", "actors", "tools", "load/rival", "cmd/roundhouse"},
-	"golang.org/x/oauth2":               {"oauth", "cmd/roundhouse"},
+	"golang.org/x/oauth2":               {"oauth", "cmd/roundhouse", "load/login"},
 	"go.opentelemetry.io/proto/otlp":    {"sandbox", "sandbox/payload"},
 	"modernc.org/sqlite":                {"oauth", "sandbox", "sandbox/query"},
 }

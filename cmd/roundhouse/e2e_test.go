@@ -166,7 +166,7 @@ func TestRestart(t *testing.T) {
 }
 
 // refresh spends the refresh token, as the client's library does it.
-func refresh(t *testing.T, r *runner, l *login, refreshToken string) (string, error) {
+func refresh(t *testing.T, r *runner, l *account, refreshToken string) (string, error) {
 	trans := r.connect(l, "").GetTransport()
 	handler := trans.(interface {
 		GetOAuthHandler() *transport.OAuthHandler
@@ -180,7 +180,7 @@ func refresh(t *testing.T, r *runner, l *login, refreshToken string) (string, er
 
 // checkEveryContext works in all of mara's contexts at once, in both eras:
 // every answer is of the context that was asked.
-func checkEveryContext(t *testing.T, r *runner, l *login) {
+func checkEveryContext(t *testing.T, r *runner, l *account) {
 	t.Helper()
 	var work sync.WaitGroup
 	for place, projects := range contexts {
@@ -267,7 +267,7 @@ func checkProjects(t *testing.T, place, answer string, want []string) {
 
 // checkPinned tries to talk a pinned context into the other organization, and
 // into the sibling project, through every argument of every tool.
-func checkPinned(t *testing.T, r *runner, l *login) {
+func checkPinned(t *testing.T, r *runner, l *account) {
 	t.Helper()
 	everything := r.at(l, "")
 	foreign := map[string]string{} // project to an id of an issue of it

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"roundhouse/actors"
+	"roundhouse/load/login"
 	"roundhouse/sandbox"
 
 	"github.com/mark3labs/mcp-go/client"
@@ -225,19 +226,23 @@ func (w *watch) find(pattern string) string {
 	}
 }
 
-// login is a client that has signed in, as far as it goes on a disk: what it
+// account is a client that has signed in, as far as it goes on a disk: what it
 // registered and the tokens it got.
-type login struct {
+type account struct {
 	config client.OAuthConfig
 	forms  int // pages that the browser had to answer
 }
 
+// callback is where the clients of these tests receive their codes. Nothing
+// listens there: the browser stops before it follows.
+const callback = "http://127.0.0.1:33418/callback"
+
 // login signs in at place ("", "/org" or "/org/project") with the OAuth of
 // mcp-go's client: discovery from the 401, registration, PKCE, code, tokens.
-func (r *runner) login(email, place string, skills ...string) *login {
+func (r *runner) login(email, place string, skills ...string) *account {
 	r.t.Helper()
 	ctx := r.t.Context()
-	l := &login{config: client.OAuthConfig{
+	l := &account{config: client.OAuthConfig{
 		RedirectURI: callback,
 		TokenStore:  client.NewMemoryTokenStore(),
 		PKCEEnabled: true,
@@ -265,9 +270,12 @@ func (r *runner) login(email, place string, skills ...string) *login {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	b := newBrowser(r.t, email, skills...)
-	got := b.walk(authorize)
-	l.forms = b.pages
+	b := &login.Walker{Email: email, Skills: skills}
+	got, err := b.Walk(ctx, http.DefaultTransport, authorize, callback)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	l.forms = b.Pages
 	if got.Get("iss") != r.url {
 		r.t.Errorf("iss at the callback is %q, want %q", got.Get("iss"), r.url)
 	}
@@ -278,7 +286,7 @@ func (r *runner) login(email, place string, skills ...string) *login {
 }
 
 // token is the access token of the login.
-func (l *login) token(t testing.TB) string {
+func (l *account) token(t testing.TB) string {
 	t.Helper()
 	token, err := l.config.TokenStore.GetToken(t.Context())
 	if err != nil {
@@ -291,7 +299,7 @@ var initialize = mcp.InitializeRequest{Params: mcp.InitializeParams{
 	ClientInfo: mcp.Implementation{Name: "end-to-end test", Version: "1"},
 }}
 
-func (r *runner) connect(l *login, place string, options ...client.ClientOption) *client.Client {
+func (r *runner) connect(l *account, place string, options ...client.ClientOption) *client.Client {
 	r.t.Helper()
 	trans, err := transport.NewStreamableHTTP(r.url+"/mcp"+place, transport.WithHTTPOAuth(l.config), transport.WithHTTPTimeout(30*time.Second))
 	if err != nil {
@@ -330,7 +338,7 @@ type session struct {
 }
 
 // at opens a session in the given era.
-func (r *runner) at(l *login, place string, options ...client.ClientOption) *session {
+func (r *runner) at(l *account, place string, options ...client.ClientOption) *session {
 	r.t.Helper()
 	s := &session{t: r.t, place: place, c: r.connect(l, place, options...)}
 	opened, err := s.c.Initialize(r.t.Context(), initialize)

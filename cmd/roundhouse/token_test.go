@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"regexp"
 	"slices"
@@ -11,8 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/html"
-
+	"roundhouse/load/login"
 	"roundhouse/oauth"
 )
 
@@ -179,12 +179,17 @@ func TestAccount(t *testing.T) {
 // accountBrowser is a person at the account page, and at the sandbox's sign-in
 // where that leads there.
 type accountBrowser struct {
-	*browser
-	url string
+	t      testing.TB
+	client *http.Client
+	url    string
 }
 
 func newAccountBrowser(t *testing.T, r *runner) *accountBrowser {
-	return &accountBrowser{newBrowser(t, ""), r.url}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &accountBrowser{t, &http.Client{Jar: jar}, r.url}
 }
 
 func (b *accountBrowser) signIn(email string) string {
@@ -195,23 +200,13 @@ func (b *accountBrowser) signIn(email string) string {
 // walk sends a form and returns the page that it leads to.
 func (b *accountBrowser) walk(path string, form url.Values, email string) string {
 	b.t.Helper()
-	b.email = email
+	person := &login.Walker{Email: email}
 	resp, err := b.client.PostForm(b.url+path, form)
 	for err == nil && strings.HasPrefix(resp.Request.URL.Path, sandboxPath) {
-		var page *html.Node
-		if page, err = html.Parse(resp.Body); err != nil {
-			break
+		var next *http.Request
+		if next, err = person.Answer(resp); err == nil {
+			resp, err = b.client.Do(next)
 		}
-		resp.Body.Close()
-		sandboxForm := find(page, "form")
-		if sandboxForm == nil {
-			b.t.Fatalf("no form on the sandbox's page: %s", text(page))
-		}
-		target, parseErr := resp.Request.URL.Parse(attr(sandboxForm, "action"))
-		if parseErr != nil {
-			b.t.Fatal(parseErr)
-		}
-		resp, err = b.client.PostForm(target.String(), b.fill(sandboxForm))
 	}
 	if err != nil {
 		b.t.Fatal(err)
