@@ -20,6 +20,9 @@ type Pacer interface {
 	// false from the first call on that is not to be made.
 	Due(n uint64) (after time.Duration, ok bool)
 
+	// Length is how long the plan is: every call is due before it.
+	Length() time.Duration
+
 	// String is the plan in words: "200/s".
 	String() string
 }
@@ -29,7 +32,7 @@ type Source interface {
 	Next() Call
 }
 
-// Call is one to be made. Do makes it, and gives up when ctx ends.
+// Call is one to be made. Do makes it, and returns soon once ctx has ended.
 type Call struct {
 	Name  string
 	First bool // of its context
