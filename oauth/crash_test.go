@@ -112,6 +112,11 @@ func (s *fatalStore) Grant(ctx context.Context, id string) (g oauth.StoredGrant,
 	return g, err
 }
 
+func (s *fatalStore) RecentGrant(ctx context.Context, id string) (g oauth.StoredGrant, err error) {
+	s.at(func() { g, err = s.Store.RecentGrant(ctx, id) })
+	return g, err
+}
+
 func (s *fatalStore) Issue(ctx context.Context, i oauth.Issuance) (err error) {
 	s.at(func() { err = s.Store.Issue(ctx, i) })
 	return err

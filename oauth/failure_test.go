@@ -56,6 +56,11 @@ func (s *brokenStore) Grant(ctx context.Context, id string) (oauth.StoredGrant, 
 	return g, errors.Join(s.fail("Grant"), err)
 }
 
+func (s *brokenStore) RecentGrant(ctx context.Context, id string) (oauth.StoredGrant, error) {
+	g, err := s.Store.RecentGrant(ctx, id)
+	return g, errors.Join(s.fail("Grant"), err)
+}
+
 func (s *brokenStore) Issue(ctx context.Context, i oauth.Issuance) error {
 	return errors.Join(s.fail("Issue"), s.Store.Issue(ctx, i))
 }

@@ -222,6 +222,12 @@ func testGrant(t *testing.T, s oauth.Store) {
 	got, err := s.Grant(ctx, "g")
 	must(t, err)
 	wantEqual(t, "grant, after the caller changed its copy", got, newGrant("g"))
+	for range 2 {
+		got, err = s.RecentGrant(ctx, "g")
+		must(t, err)
+		wantEqual(t, "recent grant", got, newGrant("g"))
+		got.Scopes[0], got.Upstream.Sealed[0] = "changed", 1
+	}
 }
 
 func putGrant(ctx context.Context, s oauth.Store, g oauth.StoredGrant) error {
@@ -380,14 +386,19 @@ func testSwapUpstream(t *testing.T, s oauth.Store) {
 	next := oauth.Upstream{Sealed: []byte{1}, Expires: start.Add(time.Hour), Lease: start.Add(time.Minute)}
 	wantErr(t, "swap without a grant", s.SwapUpstream(ctx, "g", 0, next), oauth.ErrNotFound)
 	must(t, putGrant(ctx, s, newGrant("g")))
+	_, err := s.RecentGrant(ctx, "g") // which may be remembered
+	must(t, err)
 	wantErr(t, "swap of a later generation", s.SwapUpstream(ctx, "g", 1, next), oauth.ErrConflict)
 	must(t, s.SwapUpstream(ctx, "g", 0, next))
+	recent, err := s.RecentGrant(ctx, "g")
+	must(t, err)
 	wantErr(t, "swap of an earlier generation", s.SwapUpstream(ctx, "g", 0, oauth.Upstream{Sealed: []byte{2}}), oauth.ErrConflict)
 	got, err := s.Grant(ctx, "g")
 	must(t, err)
 	want := newGrant("g")
 	want.Upstream, want.Generation = next, 1
 	wantEqual(t, "grant after one swap", got, want)
+	wantEqual(t, "recent grant, at once after one swap", recent, want)
 }
 
 func testSwapUpstreamOneWins(t *testing.T, s oauth.Store) {
@@ -407,6 +418,8 @@ func testRevoke(t *testing.T, s oauth.Store) {
 	must(t, s.Revoke(ctx, "g"))
 	_, err := s.Grant(ctx, "g")
 	wantErr(t, "revoked grant", err, oauth.ErrNotFound)
+	_, err = s.RecentGrant(ctx, "g")
+	wantErr(t, "revoked grant, at once", err, oauth.ErrNotFound)
 	_, _, err = s.Token(ctx, hash("access of g"))
 	wantErr(t, "access token of a revoked grant", err, oauth.ErrNotFound)
 	wantErr(t, "issue for a revoked grant", s.Issue(ctx, issuance("g", "late", hash("g"), hash("next"))), oauth.ErrNotFound)
