@@ -22,11 +22,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
 	"roundhouse/constraint"
+	"roundhouse/load/measure"
 	"roundhouse/sandbox"
 	"roundhouse/sentry"
 	"roundhouse/tools"
@@ -326,7 +326,7 @@ func report(b *testing.B, ours, bare []turn) {
 
 // play makes calls on all connections at once.
 func (c *contender) play(b *testing.B, conns []*rawConn, calls int) turn {
-	latency := hdrhistogram.New(1, int64(time.Minute), 3)
+	var latency measure.Histogram
 	var mu sync.Mutex // guards latency
 	var left atomic.Int64
 	left.Store(int64(calls))
@@ -336,14 +336,14 @@ func (c *contender) play(b *testing.B, conns []*rawConn, calls int) turn {
 	var wg sync.WaitGroup
 	for _, conn := range conns {
 		wg.Go(func() {
-			own := hdrhistogram.New(1, int64(time.Minute), 3)
+			var own measure.Histogram
 			for left.Add(-1) >= 0 {
 				at := time.Now()
 				if err := conn.call(); err != nil {
 					b.Errorf("%s: %v", c.name, err)
 					return
 				}
-				_ = own.RecordValue(int64(time.Since(at))) // a call of more than a minute is an error by itself
+				own.Add(time.Since(at))
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -356,7 +356,7 @@ func (c *contender) play(b *testing.B, conns []*rawConn, calls int) turn {
 	after := c.allocated(b)
 	n := float64(calls)
 	allocs, size = (after[0]-before[0])/n, (after[1]-before[1])/n
-	return turn{n / took.Seconds(), float64(latency.ValueAtQuantile(99)), cpu / n, allocs, size}
+	return turn{n / took.Seconds(), float64(latency.Quantile(0.99)), cpu / n, allocs, size}
 }
 
 // profile writes what the process does while it is called.
