@@ -39,10 +39,11 @@ var imports = map[string][]string{
 	"load/login":      nil,
 	"load/measure":    nil,
 	"load/pace":       {"load/measure"},
+	"load/report":     {"load/measure"},
 	"load/rival":      {"constraint", "sentry", "tools"}, // what other designs serve is our catalog
 	"load/scenario":   nil,
 	"load/scrape":     {"load/measure"},
-	"cmd/roundhouse":  {"constraint", "load", "load/client", "load/compare", "load/login", "load/measure", "load/pace", "load/rival", "load/scenario", "load/scrape", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router", "watch"},
+	"cmd/roundhouse":  {"constraint", "load", "load/client", "load/compare", "load/login", "load/measure", "load/pace", "load/report", "load/rival", "load/scenario", "load/scrape", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router", "watch"},
 }
 
 // testImports is what tests may import beyond that: the sandbox is the Sentry
@@ -68,6 +69,7 @@ var confined = map[string][]string{
 	"github.com/mark3labs/mcp-go":       {"transport", "actors", "tools", "load/rival", "cmd/roundhouse"},
 	"golang.org/x/oauth2":               {"oauth", "cmd/roundhouse", "load/login"},
 	"go.opentelemetry.io/proto/otlp":    {"sandbox", "sandbox/payload"},
+	"gonum.org/v1/plot":                 {"load/report"},
 	"modernc.org/sqlite":                {"oauth", "sandbox", "sandbox/query"},
 }
 

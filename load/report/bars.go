@@ -1,0 +1,100 @@
+package report
+
+import (
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"roundhouse/load/measure"
+)
+
+// bar is how many times better ours is in one aspect, with its spread. A bar
+// without a spread is the heading of those below it.
+type bar struct {
+	name string
+	spread
+}
+
+// comparisonFigure has a bar for each aspect of each comparison, to the right
+// where ours is better and to the left where it is not.
+func comparisonFigure(r measure.Report) figure {
+	f := figure{Name: "comparison", Title: "How many times better ours is", X: axis{Say: func(v float64) string { return short(v) + nbsp + "×" }}}
+	for _, c := range r.Comparisons {
+		f.Bars = append(f.Bars, bar{name: "against " + clean(c.Theirs, longName) + ": " + clean(c.What, longName), spread: over(nil)})
+		for _, v := range versuses(c) {
+			f.Bars = append(f.Bars, bar{v.name, v.better()})
+		}
+		f.Alt += outcome(c) + " "
+	}
+	return f
+}
+
+func (f figure) drawBars(area draw.Canvas) {
+	p := newPlot()
+	least, most := 1/1.5, 1.5
+	var wide vg.Length
+	style := textStyle(inkAxis, fontSize)
+	style.YAlign = draw.YCenter
+	for _, b := range f.Bars {
+		if b.known() {
+			least, most = min(least, b.least), max(most, b.most)
+			wide = max(wide, style.Width(b.name))
+		}
+	}
+	p.X.Scale, p.X.Min, p.X.Max = plot.LogScale{}, roundDown(least), roundUp(most)
+	p.X.Tick.Marker = ratioTicks{f.X.Say}
+	p.Y.Min, p.Y.Max = -0.5, float64(len(f.Bars))-0.5
+	p.HideY()
+	p.Add(grid())
+	p.Add(barPlot(f.Bars))
+	area = labels(area, "ours is better →", "")
+	area.Min.X += wide + 8
+	p.Draw(area)
+}
+
+// ratioTicks are those of a logarithmic axis around 1.
+type ratioTicks struct{ say func(float64) string }
+
+func (t ratioTicks) Ticks(from, to float64) []plot.Tick {
+	ticks := logTicks(t).Ticks(from, to)
+	if math.Log10(to/from) > 1.5 { // 2 and 5 are too much beside 1
+		for i := range ticks {
+			if e := math.Log10(ticks[i].Value); math.Abs(e-math.Round(e)) > 1e-6 {
+				ticks[i].Label = ""
+			}
+		}
+	}
+	return ticks
+}
+
+type barPlot []bar
+
+func (bars barPlot) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	style := textStyle(inkAxis, fontSize)
+	style.YAlign = draw.YCenter
+	one := x(1)
+	for i, b := range bars {
+		at := y(float64(len(bars) - 1 - i))
+		if !b.known() {
+			style.XAlign = draw.XLeft
+			c.FillText(style, vg.Point{X: 2, Y: at - 3}, b.name)
+			continue
+		}
+		style.XAlign = draw.XRight
+		c.FillText(style, vg.Point{X: c.Min.X - 6, Y: at}, b.name)
+		color := inkSeries(0)
+		if b.median < 1 {
+			color = inkSeries(1)
+		}
+		end := x(b.median)
+		c.FillPolygon(color, []vg.Point{{X: one, Y: at - 5}, {X: end, Y: at - 5}, {X: end, Y: at + 5}, {X: one, Y: at + 5}})
+		whisker := draw.LineStyle{Color: inkAxis, Width: 1.2}
+		c.StrokeLine2(whisker, x(b.least), at, x(b.most), at)
+		c.StrokeLine2(whisker, x(b.least), at-3, x(b.least), at+3)
+		c.StrokeLine2(whisker, x(b.most), at-3, x(b.most), at+3)
+	}
+	c.StrokeLine2(draw.LineStyle{Color: inkAxis, Width: 1}, one, c.Min.Y, one, c.Max.Y)
+}

@@ -1,0 +1,168 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"roundhouse/load/measure"
+)
+
+// aspect is one figure in which two designs are compared.
+type aspect struct {
+	name string // after "of its": throughput, p99
+	of   func(measure.Side) float64
+	say  func(float64) string
+	more bool // is better
+}
+
+var aspects = []aspect{
+	{"throughput", func(s measure.Side) float64 { return s.Throughput }, func(v float64) string { return number(v) + "/s" }, true},
+	{"p50", func(s measure.Side) float64 { return s.P50 }, seconds, false},
+	{"p99", func(s measure.Side) float64 { return s.P99 }, seconds, false},
+	{"CPU per call", func(s measure.Side) float64 { return s.CPU }, seconds, false},
+}
+
+// spread is of one figure over the rounds.
+type spread struct{ least, median, most float64 }
+
+func over(values []float64) spread {
+	values = slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) || v <= 0 })
+	if len(values) == 0 {
+		return spread{math.NaN(), math.NaN(), math.NaN()}
+	}
+	slices.Sort(values)
+	half := len(values) / 2
+	median := values[half]
+	if len(values)%2 == 0 {
+		median = (values[half-1] + values[half]) / 2
+	}
+	return spread{values[0], median, values[len(values)-1]}
+}
+
+func (s spread) known() bool { return !math.IsNaN(s.median) }
+
+// versus is one aspect of a comparison: the medians of both sides, and the
+// ratios of each round, ours to theirs.
+type versus struct {
+	aspect
+	ours, theirs, ratio spread
+}
+
+func versuses(c measure.Comparison) []versus {
+	var all []versus
+	for _, a := range aspects {
+		var ours, theirs, ratios []float64
+		for _, r := range c.Rounds {
+			o, t := a.of(r.Ours), a.of(r.Theirs)
+			ours, theirs, ratios = append(ours, o), append(theirs, t), append(ratios, o/t)
+		}
+		if v := (versus{a, over(ours), over(theirs), over(ratios)}); v.ratio.known() {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// better is how many times better ours is, whichever way that is.
+func (v versus) better() spread {
+	if v.more {
+		return v.ratio
+	}
+	return spread{1 / v.ratio.most, 1 / v.ratio.median, 1 / v.ratio.least}
+}
+
+// wins is 1 if ours was better in every round, -1 if theirs was, and 0 else.
+func (v versus) wins() int {
+	switch b := v.better(); {
+	case b.least > 1:
+		return 1
+	case b.most < 1:
+		return -1
+	}
+	return 0
+}
+
+func comparisons(r measure.Report) []section {
+	var all []section
+	for _, c := range r.Comparisons {
+		all = append(all, comparison(c))
+	}
+	return all
+}
+
+// sides are the names, short enough for three of them in a row.
+func sides(c measure.Comparison) (ours, theirs string) {
+	return clean(c.Ours, 18), clean(c.Theirs, 18)
+}
+
+func comparison(c measure.Comparison) section {
+	ours, theirs := sides(c)
+	s := section{Title: fmt.Sprintf("%s against %s", ours, theirs)}
+	s.Lines = append(s.Lines, fmt.Sprintf("%s. In turns on one machine, %s; medians, and the ratio of ours to theirs round by round.",
+		capital(clean(c.What, longText)), plural(len(c.Rounds), "round", "rounds")))
+	s.Table = &table{Head: []string{"", ours, theirs, "ratio", "least", "most", "better"}}
+	for _, v := range versuses(c) {
+		who := map[int]string{1: ours, -1: theirs, 0: "neither"}[v.wins()]
+		s.Table.add(v.name, v.say(v.ours.median), v.say(v.theirs.median),
+			ratio(v.ratio.median), ratio(v.ratio.least), ratio(v.ratio.most), who)
+	}
+	s.After = append(s.After, outcome(c))
+	return s
+}
+
+func capital(s string) string {
+	if s == "" {
+		return "Calls"
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// outcome says who wins by how much, and where ours loses.
+func outcome(c measure.Comparison) string {
+	ours, theirs := sides(c)
+	var won, lost, even []string
+	for _, v := range versuses(c) {
+		switch said := fmt.Sprintf("%s the %s", ratio(v.ratio.median), v.name); v.wins() {
+		case 1:
+			won = append(won, said)
+		case -1:
+			lost = append(lost, said)
+		default:
+			even = append(even, v.name)
+		}
+	}
+	var said []string
+	if len(won) > 0 {
+		said = append(said, fmt.Sprintf("%s wins: %s of %s", ours, list(won), theirs))
+	}
+	if len(lost) > 0 {
+		said = append(said, fmt.Sprintf("%s loses: %s of %s", ours, list(lost), theirs))
+	}
+	if len(even) > 0 {
+		said = append(said, fmt.Sprintf("neither is better in every round: %s", list(even)))
+	}
+	if len(said) == 0 {
+		return fmt.Sprintf("Nothing can be said of %s against %s: there are no figures of both.", ours, theirs)
+	}
+	text := strings.Join(said, "; ") + "."
+	if b, t := badOf(c); b+t > 0 {
+		text += fmt.Sprintf(" Turned away or lost: %s by %s, %s by %s.", count(b), ours, count(t), theirs)
+	}
+	return text
+}
+
+func badOf(c measure.Comparison) (ours, theirs uint64) {
+	for _, r := range c.Rounds {
+		ours, theirs = ours+r.Ours.Bad, theirs+r.Theirs.Bad
+	}
+	return ours, theirs
+}
+
+func list(parts []string) string {
+	if len(parts) < 2 {
+		return strings.Join(parts, "")
+	}
+	return strings.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
+}

@@ -1,0 +1,79 @@
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"roundhouse/load/measure"
+)
+
+// verdict is what a run comes to, in a line.
+type verdict struct {
+	Grade grade
+	Text  string
+}
+
+// grade is how bad it is; the page's style knows it by its name.
+type grade string
+
+const (
+	good  grade = "good"
+	doubt grade = "doubt"
+	wrong grade = "wrong"
+)
+
+func judge(r measure.Report) verdict {
+	t := r.Total
+	answered, bad := t.Outcomes[measure.OK.String()]+t.Outcomes[measure.Failed.String()], t.Bad()
+	switch {
+	case r.Canaries.Wrong > 0:
+		return verdict{wrong, fmt.Sprintf("WRONG: %s did not belong to whoever asked, of %s checked",
+			plural(r.Canaries.Wrong, "answer", "answers"), count(r.Canaries.Checked))}
+	case t.Count == 0 && len(r.Comparisons) > 0:
+		return verdict{good, fmt.Sprintf("COMPARED with %s", plural(len(r.Comparisons), "other design", "other designs"))}
+	case t.Count == 0:
+		return verdict{doubt, "NOTHING was measured"}
+	case answered == 0:
+		return verdict{wrong, fmt.Sprintf("NO ANSWER: none of %s was answered", plural(t.Count, "call", "calls"))}
+	case len(doubts(r)) > 0:
+		return verdict{doubt, "NOT TO BE TRUSTED: " + doubts(r)[0]}
+	case bad > 0:
+		return verdict{doubt, fmt.Sprintf("NOT ALL GOOD: %s, but %s (%s) turned away or lost; p99 %s",
+			canaryWords(r.Canaries), plural(bad, "call", "calls"), share(float64(bad), float64(t.Count)), duration(t.Latency.Quantile(0.99)))}
+	}
+	return verdict{good, fmt.Sprintf("GOOD: %s, none lost, %s; p99 %s",
+		plural(t.Count, "call", "calls"), canaryWords(r.Canaries), duration(t.Latency.Quantile(0.99)))}
+}
+
+func canaryWords(c measure.Canaries) string {
+	if c.Checked == 0 {
+		return "no answer was checked"
+	}
+	return "no wrong answer"
+}
+
+// notSent is the reason of calls that were due and for which the run had no
+// time left.
+const notSent = "not sent"
+
+// doubts says in words why the latencies may not be the server's.
+func doubts(r measure.Report) []string {
+	var all []string
+	if n := r.Total.Reasons[notSent]; n > 0 {
+		all = append(all, fmt.Sprintf("%s due and never sent: the rate was more than could be sent or answered",
+			plural(n, "call was", "calls were")))
+	}
+	if late := r.Late.Quantile(0.99); late > time.Millisecond && late > r.Total.Latency.Quantile(0.99)/4 {
+		all = append(all, fmt.Sprintf("one call in a hundred was sent %s or more after it was due (the latencies count from then): "+
+			"the machine was too busy for the harness, or too many calls waited for answers", duration(late)))
+	}
+	return all
+}
+
+// reached is the rate of answers.
+func reached(r measure.Report) float64 {
+	if r.Seconds <= 0 {
+		return 0
+	}
+	return float64(r.Total.Latency.Count()) / r.Seconds
+}
