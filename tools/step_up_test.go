@@ -30,6 +30,8 @@ func TestCatalog_StepUp(t *testing.T) {
 		{"a tool that is not in this context", []string{Triage}, "acme", call("find_organizations"), nil},
 		{"one that is in the other", []string{Triage}, "", call("find_organizations"), []string{Triage, Inspect}},
 		{"through the gateway", []string{Inspect}, "", `{"method":"tools/call","params":{"name":"execute_sentry_tool","arguments":{"name":"quiet","arguments":{}}}}`, more},
+		{"a name with escapes", []string{Inspect}, "", `{"method":"tools/call","params":{"name":"qui\u0065t"}}`, more},
+		{"another's name in the arguments", []string{Inspect}, "", `{"method":"tools/call","params":{"name":"echo","arguments":{"text":"quiet"}}}`, nil},
 		{"the gateway itself", []string{Inspect}, "", call("execute_sentry_tool"), nil},
 		{"keys in any case, as the server reads them", []string{Inspect}, "", `{"METHOD":"tools/call","Params":{"Name":"quiet"}}`, more},
 		{"the last of two names, as the server reads them", []string{Inspect}, "", `{"method":"tools/call","params":{"name":"echo","name":"quiet"}}`, more},
