@@ -112,6 +112,10 @@ func New(cfg Config) http.Handler {
 	// UseEncodedPath: %2F is not a separator. SkipClean: a path is taken as it
 	// came, because a redirected POST loses its body.
 	m := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	places := []string{"", "/{org}", "/{org}/{project}"}
+	for _, place := range places { // what comes most comes first: routes are tried in turn
+		m.Path("/mcp" + place).Methods(http.MethodPost).HandlerFunc(rt.serve)
+	}
 	m.Path(healthPath).Methods(http.MethodGet, http.MethodHead).HandlerFunc(rt.health)
 	m.Path(readyPath).Methods(http.MethodGet, http.MethodHead).HandlerFunc(rt.ready)
 	rt.discovery(m)
@@ -123,7 +127,7 @@ func New(cfg Config) http.Handler {
 		}
 		m.Path(path).Handler(h)
 	}
-	for _, place := range []string{"", "/{org}", "/{org}/{project}"} {
+	for _, place := range places {
 		m.Path(metadataPath+"/mcp"+place).Methods(http.MethodGet, http.MethodHead, http.MethodOptions).HandlerFunc(rt.metadata)
 		m.Path("/mcp" + place).HandlerFunc(rt.serve)
 	}
