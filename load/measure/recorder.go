@@ -213,7 +213,9 @@ func (r *Recorder) Fill(rep *Report) {
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.mu.Lock()
-		mergeCalls(rep.Calls, s.calls)
+		for _, name := range slices.Sorted(maps.Keys(s.calls)) {
+			addTally(rep.Calls, name, *s.calls[name])
+		}
 		rep.Activations.Merge(s.activations)
 		rep.Late.Merge(s.late)
 		r.handIn(s)
@@ -225,16 +227,4 @@ func (r *Recorder) Fill(rep *Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rep.Series = r.series.list(r.length, r.start.Sub(r.zero), time.Duration(rep.Seconds*float64(time.Second)))
-}
-
-func mergeCalls(into map[string]Tally, from map[string]*Tally) {
-	for _, name := range slices.Sorted(maps.Keys(from)) {
-		to := name
-		if _, known := into[name]; !known {
-			to = bounded(name, len(into))
-		}
-		tally := into[to]
-		tally.merge(*from[name])
-		into[to] = tally
-	}
 }

@@ -46,6 +46,16 @@ func (t *Tally) merge(from Tally) {
 	t.Reasons = addNames(t.Reasons, from.Reasons)
 }
 
+// addTally adds one to those of other kinds of calls.
+func addTally(calls map[string]Tally, name string, t Tally) {
+	if _, known := calls[name]; !known {
+		name = bounded(name, len(calls))
+	}
+	sum := calls[name]
+	sum.merge(t)
+	calls[name] = sum
+}
+
 // addNames adds counts by name to others, in an order that makes the result the
 // same each time.
 func addNames(to, from map[string]uint64) map[string]uint64 {
