@@ -1,7 +1,6 @@
 package login
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -14,8 +13,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"golang.org/x/oauth2"
 )
 
 // maxDocument bounds what is read of a server's answer.
@@ -195,92 +192,4 @@ func fetch(client *http.Client, r *http.Request, want int, into any) error {
 		return err
 	}
 	return json.Unmarshal(raw, into)
-}
-
-// registration is RFC 7591's, as it is asked for and answered.
-type registration struct {
-	ClientID     string   `json:"client_id,omitempty"`
-	ClientSecret string   `json:"client_secret,omitempty"`
-	Name         string   `json:"client_name"`
-	Redirects    []string `json:"redirect_uris"`
-	AuthMethod   string   `json:"token_endpoint_auth_method"`
-	GrantTypes   []string `json:"grant_types"`
-	Responses    []string `json:"response_types"`
-	Application  string   `json:"application_type"`
-}
-
-// register makes a public client: it has nowhere to keep a secret.
-func (s *server) register(ctx context.Context, client *http.Client, cfg Config) (got registration, err error) {
-	if s.RegistrationEndpoint == "" {
-		return got, fmt.Errorf("%s registers nobody: give a client id, or use a token file", s.Issuer)
-	}
-	body, err := json.Marshal(registration{
-		Name: cfg.ClientName, Redirects: []string{cfg.Redirect}, AuthMethod: "none", Application: "native",
-		GrantTypes: []string{"authorization_code", "refresh_token"}, Responses: []string{"code"},
-	})
-	if err != nil {
-		return got, err
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.RegistrationEndpoint, bytes.NewReader(body))
-	if err != nil {
-		return got, err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	if err := fetch(client, r, http.StatusCreated, &got); err != nil {
-		return got, fmt.Errorf("register: %w", bare(err))
-	}
-	if got.ClientID == "" {
-		return got, errors.New("register: the answer has no client_id")
-	}
-	return got, nil
-}
-
-// style is how the client shows who it is.
-func (r registration) style(s *server) oauth2.AuthStyle {
-	basic := r.AuthMethod == "client_secret_basic" ||
-		r.AuthMethod == "" && r.ClientSecret != "" && !slices.Contains(s.AuthMethods, "client_secret_post")
-	if basic {
-		return oauth2.AuthStyleInHeader
-	}
-	return oauth2.AuthStyleInParams
-}
-
-// bare takes off the URL, which can hold a code.
-func bare(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		return wrapped.Err
-	}
-	return err
-}
-
-// withoutBody is an error of the token endpoint by its code alone: what x/oauth2
-// says can hold the whole answer.
-func withoutBody(err error) error {
-	var refused *oauth2.RetrieveError
-	if !errors.As(err, &refused) {
-		return bare(err)
-	}
-	return &refusal{status: refused.Response.StatusCode, code: short(refused.ErrorCode)}
-}
-
-// refusal is an error of the token endpoint (RFC 6749 §5.2).
-type refusal struct {
-	status int
-	code   string
-}
-
-func (r *refusal) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("the server answers %d %s", r.status, r.code))
-}
-
-// short is what an error shows of what a server said.
-func short(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-	return s[:min(len(s), 200)]
 }

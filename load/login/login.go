@@ -50,7 +50,7 @@ type Config struct {
 	Life   time.Duration // refresh tokens as if they lived so long; 0: as long as the server says
 	Spread bool          // let each user come from an address of its own, 127.x in X-Forwarded-For. For a server of the run's own that trusts it: limits count addresses
 
-	Progress func(string) // told when a limit makes a sign-in wait; may be nil
+	Progress func(string) // told what a person should know, such as that a limit makes a sign-in wait; may be nil
 }
 
 // App is one client, which many users sign in with. It is safe for concurrent
@@ -118,6 +118,12 @@ func NewApp(ctx context.Context, cfg Config) (*App, error) {
 		Scopes:       a.cfg.Scopes,
 	}
 	return a, nil
+}
+
+func (a *App) tell(what string) {
+	if a.cfg.Progress != nil {
+		a.cfg.Progress(what)
+	}
 }
 
 // client returns an HTTP client for a user who comes from an address; "": the

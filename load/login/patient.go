@@ -37,9 +37,7 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 		resp.Body.Close()
-		if p.app.cfg.Progress != nil {
-			p.app.cfg.Progress(fmt.Sprintf("the server limits sign-ins: waiting %s", wait))
-		}
+		p.app.tell(fmt.Sprintf("the server limits sign-ins: waiting %s", wait))
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:

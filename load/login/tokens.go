@@ -18,6 +18,7 @@ import (
 type Tokens struct {
 	app    *App
 	client *http.Client
+	keep   func(*oauth2.Token) error // puts new tokens where they outlive the run; nil: they do not
 
 	mu     sync.Mutex // guards the rest; the app's may be locked under it
 	header string
@@ -93,6 +94,7 @@ func (t *Tokens) refresh(token string) {
 	if err == nil {
 		t.app.refreshes.Add(1)
 		t.take(got)
+		t.kept(got)
 	} else {
 		t.app.failures.Add(1)
 		t.fail(withoutBody(err))
@@ -101,6 +103,16 @@ func (t *Tokens) refresh(token string) {
 	defer t.mu.Unlock()
 	close(t.busy)
 	t.busy = nil
+}
+
+// kept tells of tokens that could not be kept: the run goes on with them.
+func (t *Tokens) kept(got *oauth2.Token) {
+	if t.keep == nil {
+		return
+	}
+	if err := t.keep(got); err != nil {
+		t.app.tell(fmt.Sprintf("the token file could not be written, and its refresh token is used up: %v", err))
+	}
 }
 
 // ask sends the request of RFC 6749 §6 with the resource of RFC 8707, which is
