@@ -13,16 +13,18 @@ import (
 // bar is how many times better ours is in one aspect, with its spread. A bar
 // without a spread is the heading of those below it.
 type bar struct {
-	name string
-	spread
+	name   string
+	better measure.Spread
 }
+
+func (b bar) heading() bool { return b.better.Median <= 0 }
 
 // comparisonFigure has a bar for each aspect of each comparison, to the right
 // where ours is better and to the left where it is not.
 func comparisonFigure(r measure.Report) figure {
 	f := figure{Name: "comparison", Title: "How many times better ours is", X: axis{Say: func(v float64) string { return short(v) + nbsp + "×" }}}
 	for _, c := range r.Comparisons {
-		f.Bars = append(f.Bars, bar{name: "against " + clean(c.Theirs, longName) + ": " + clean(c.What, longName), spread: over(nil)})
+		f.Bars = append(f.Bars, bar{name: "against " + clean(c.Theirs, longName) + ": " + clean(c.What, longName)})
 		for _, v := range versuses(c) {
 			f.Bars = append(f.Bars, bar{v.name, v.better()})
 		}
@@ -38,8 +40,8 @@ func (f figure) drawBars(area draw.Canvas) {
 	style := textStyle(inkAxis, fontSize)
 	style.YAlign = draw.YCenter
 	for _, b := range f.Bars {
-		if b.known() {
-			least, most = min(least, b.least), max(most, b.most)
+		if !b.heading() {
+			least, most = min(least, b.better.Min), max(most, b.better.Max)
 			wide = max(wide, style.Width(b.name))
 		}
 	}
@@ -78,7 +80,7 @@ func (bars barPlot) Plot(c draw.Canvas, p *plot.Plot) {
 	one := x(1)
 	for i, b := range bars {
 		at := y(float64(len(bars) - 1 - i))
-		if !b.known() {
+		if b.heading() {
 			style.XAlign = draw.XLeft
 			c.FillText(style, vg.Point{X: 2, Y: at - 3}, b.name)
 			continue
@@ -86,15 +88,15 @@ func (bars barPlot) Plot(c draw.Canvas, p *plot.Plot) {
 		style.XAlign = draw.XRight
 		c.FillText(style, vg.Point{X: c.Min.X - 6, Y: at}, b.name)
 		color := inkSeries(0)
-		if b.median < 1 {
+		if b.better.Median < 1 {
 			color = inkSeries(1)
 		}
-		end := x(b.median)
+		end := x(b.better.Median)
 		c.FillPolygon(color, []vg.Point{{X: one, Y: at - 5}, {X: end, Y: at - 5}, {X: end, Y: at + 5}, {X: one, Y: at + 5}})
 		whisker := draw.LineStyle{Color: inkAxis, Width: 1.2}
-		c.StrokeLine2(whisker, x(b.least), at, x(b.most), at)
-		c.StrokeLine2(whisker, x(b.least), at-3, x(b.least), at+3)
-		c.StrokeLine2(whisker, x(b.most), at-3, x(b.most), at+3)
+		c.StrokeLine2(whisker, x(b.better.Min), at, x(b.better.Max), at)
+		c.StrokeLine2(whisker, x(b.better.Min), at-3, x(b.better.Min), at+3)
+		c.StrokeLine2(whisker, x(b.better.Max), at-3, x(b.better.Max), at+3)
 	}
 	c.StrokeLine2(draw.LineStyle{Color: inkAxis, Width: 1}, one, c.Min.Y, one, c.Max.Y)
 }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -11,74 +10,66 @@ import (
 
 // aspect is one figure in which two designs are compared.
 type aspect struct {
-	name string // after "of its": throughput, p99
-	of   func(measure.Side) float64
-	say  func(float64) string
-	more bool // is better
+	name  string // as in: its throughput
+	of    func(measure.Side) float64
+	ratio func(measure.Ratios) measure.Spread
+	say   func(float64) string
+	more  bool // is better
 }
 
 var aspects = []aspect{
-	{"throughput", func(s measure.Side) float64 { return s.Throughput }, func(v float64) string { return number(v) + "/s" }, true},
-	{"p50", func(s measure.Side) float64 { return s.P50 }, seconds, false},
-	{"p99", func(s measure.Side) float64 { return s.P99 }, seconds, false},
-	{"CPU per call", func(s measure.Side) float64 { return s.CPU }, seconds, false},
+	{"throughput", func(s measure.Side) float64 { return s.Throughput }, func(r measure.Ratios) measure.Spread { return r.Throughput },
+		func(v float64) string { return number(v) + "/s" }, true},
+	{"p50", func(s measure.Side) float64 { return s.P50 }, func(r measure.Ratios) measure.Spread { return r.P50 }, seconds, false},
+	{"p99", func(s measure.Side) float64 { return s.P99 }, func(r measure.Ratios) measure.Spread { return r.P99 }, seconds, false},
+	{"CPU per call", func(s measure.Side) float64 { return s.CPU }, func(r measure.Ratios) measure.Spread { return r.CPU }, seconds, false},
 }
-
-// spread is of one figure over the rounds.
-type spread struct{ least, median, most float64 }
-
-func over(values []float64) spread {
-	values = slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) || v <= 0 })
-	if len(values) == 0 {
-		return spread{math.NaN(), math.NaN(), math.NaN()}
-	}
-	slices.Sort(values)
-	half := len(values) / 2
-	median := values[half]
-	if len(values)%2 == 0 {
-		median = (values[half-1] + values[half]) / 2
-	}
-	return spread{values[0], median, values[len(values)-1]}
-}
-
-func (s spread) known() bool { return !math.IsNaN(s.median) }
 
 // versus is one aspect of a comparison: the medians of both sides, and the
-// ratios of each round, ours to theirs.
+// ratios of ours to theirs.
 type versus struct {
 	aspect
-	ours, theirs, ratio spread
+	ours, theirs float64
+	ratio        measure.Spread
 }
 
+// versuses leaves out what was not measured of both.
 func versuses(c measure.Comparison) []versus {
 	var all []versus
+	ratios := c.Ratios()
 	for _, a := range aspects {
-		var ours, theirs, ratios []float64
+		var ours, theirs []float64
 		for _, r := range c.Rounds {
-			o, t := a.of(r.Ours), a.of(r.Theirs)
-			ours, theirs, ratios = append(ours, o), append(theirs, t), append(ratios, o/t)
+			ours, theirs = append(ours, a.of(r.Ours)), append(theirs, a.of(r.Theirs))
 		}
-		if v := (versus{a, over(ours), over(theirs), over(ratios)}); v.ratio.known() {
-			all = append(all, v)
+		if r := a.ratio(ratios); r.Median > 0 {
+			all = append(all, versus{a, median(ours), median(theirs), r})
 		}
 	}
 	return all
 }
 
+// median sorts what it is given.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
+
 // better is how many times better ours is, whichever way that is.
-func (v versus) better() spread {
+func (v versus) better() measure.Spread {
 	if v.more {
 		return v.ratio
 	}
-	return spread{1 / v.ratio.most, 1 / v.ratio.median, 1 / v.ratio.least}
+	return measure.Spread{Min: 1 / v.ratio.Max, Median: 1 / v.ratio.Median, Max: 1 / v.ratio.Min}
 }
 
 // wins is 1 if ours was better in every round, -1 if theirs was, and 0 else.
 func (v versus) wins() int {
 	switch b := v.better(); {
-	case b.least > 1:
+	case b.Min > 1:
 		return 1
-	case b.most < 1:
+	case b.Max < 1:
 		return -1
 	}
 	return 0
@@ -105,8 +96,8 @@ func comparison(c measure.Comparison) section {
 	s.Table = &table{Head: []string{"", ours, theirs, "ratio", "least", "most", "better"}}
 	for _, v := range versuses(c) {
 		who := map[int]string{1: ours, -1: theirs, 0: "neither"}[v.wins()]
-		s.Table.add(v.name, v.say(v.ours.median), v.say(v.theirs.median),
-			ratio(v.ratio.median), ratio(v.ratio.least), ratio(v.ratio.most), who)
+		s.Table.add(v.name, v.say(v.ours), v.say(v.theirs),
+			ratio(v.ratio.Median), ratio(v.ratio.Min), ratio(v.ratio.Max), who)
 	}
 	s.After = append(s.After, outcome(c))
 	return s
@@ -124,7 +115,7 @@ func outcome(c measure.Comparison) string {
 	ours, theirs := sides(c)
 	var won, lost, even []string
 	for _, v := range versuses(c) {
-		switch said := fmt.Sprintf("%s the %s", ratio(v.ratio.median), v.name); v.wins() {
+		switch said := fmt.Sprintf("%s the %s", ratio(v.ratio.Median), v.name); v.wins() {
 		case 1:
 			won = append(won, said)
 		case -1:

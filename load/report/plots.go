@@ -79,7 +79,7 @@ func (f figure) empty() bool {
 	hasValue := func(l line) bool {
 		return slices.ContainsFunc(l.Points, func(p plotter.XY) bool { return !math.IsNaN(p.Y) })
 	}
-	return !slices.ContainsFunc(f.Lines, hasValue) && !slices.ContainsFunc(f.Bars, func(b bar) bool { return b.known() })
+	return !slices.ContainsFunc(f.Lines, hasValue) && !slices.ContainsFunc(f.Bars, func(b bar) bool { return !b.heading() })
 }
 
 // began is when the first window of the warm-up did.
