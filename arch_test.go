@@ -32,6 +32,7 @@ var imports = map[string][]string{
 	"tools":           {"constraint", "sentry", "watch"},
 	"transport":       {"constraint", "jsonrpc", "task", "watch"},
 	"actors":          {"constraint", "jsonrpc", "transport"},
+	"metrics":         nil,
 	"router":          {"constraint", "jsonrpc"},
 	"load":            {"load/client", "load/login", "load/measure", "load/pace", "load/scenario", "sandbox"}, // the sandbox's marks
 	"load/client":     nil,
@@ -43,7 +44,7 @@ var imports = map[string][]string{
 	"load/rival":      {"constraint", "sentry", "tools"}, // what other designs serve is our catalog
 	"load/scenario":   nil,
 	"load/scrape":     {"load/measure"},
-	"cmd/roundhouse":  {"constraint", "load", "load/client", "load/compare", "load/login", "load/measure", "load/pace", "load/report", "load/rival", "load/scenario", "load/scrape", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "router", "watch"},
+	"cmd/roundhouse":  {"constraint", "load", "load/client", "load/compare", "load/login", "load/measure", "load/pace", "load/report", "load/rival", "load/scenario", "load/scrape", "sentry", "oauth", "oauth/cimd", "sandbox", "task", "tools", "transport", "actors", "metrics", "router", "watch"},
 }
 
 // testImports is what tests may import beyond that: the sandbox is the Sentry
@@ -67,6 +68,7 @@ var confined = map[string][]string{
 	"github.com/gorilla/mux":            {"router"},
 	"github.com/jackc/pgx":              {"oauth"},
 	"github.com/mark3labs/mcp-go":       {"transport", "actors", "tools", "load/rival", "cmd/roundhouse"},
+	"github.com/prometheus":             {"metrics", "load/scrape", "cmd/roundhouse"}, // the latter two read what the first writes
 	"golang.org/x/oauth2":               {"oauth", "cmd/roundhouse", "load/login"},
 	"go.opentelemetry.io/proto/otlp":    {"sandbox", "sandbox/payload"},
 	"gonum.org/v1/plot":                 {"load/report"},

@@ -39,6 +39,9 @@ func (p *program) banner(ctx context.Context, w io.Writer) error {
 			return err
 		}
 	}
+	if p.metricsURL != "" {
+		line("Metrics", "%s", p.metricsURL)
+	}
 	line("Stop", "Ctrl-C")
 	fmt.Fprintln(w)
 	return nil

@@ -15,8 +15,13 @@ import (
 )
 
 func checkServe(c *config) error {
-	if err := checkAddr(c.Addr); err != nil {
+	if err := checkAddr("addr", c.Addr); err != nil {
 		return err
+	}
+	if c.MetricsAddr != "" {
+		if err := checkAddr("metrics-addr", c.MetricsAddr); err != nil {
+			return err
+		}
 	}
 	if c.SentryURL == "" && !loopbackAddr(c.Addr) {
 		return fmt.Errorf("--addr %s is not on loopback: the sandbox lets anybody sign in as anybody; give --sentry-url, or listen on 127.0.0.1", c.Addr)
@@ -152,7 +157,7 @@ func checkStdio(c *config) error {
 }
 
 func checkSandboxServe(c *config) error {
-	if err := checkAddr(c.Addr); err != nil {
+	if err := checkAddr("addr", c.Addr); err != nil {
 		return err
 	}
 	if !loopbackAddr(c.Addr) {
@@ -191,9 +196,9 @@ func checkSandboxApp(c *config) error {
 	return nil
 }
 
-func checkAddr(addr string) error {
+func checkAddr(flag, addr string) error {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return fmt.Errorf("--addr %q is not of the form host:port", addr)
+		return fmt.Errorf("--%s %q is not of the form host:port", flag, addr)
 	}
 	return nil
 }

@@ -50,6 +50,8 @@ func TestRun_Refused(t *testing.T) {
 		{args: "--public-url https://mcp.example.com", code: 2, says: "anybody"},
 		{args: "--allowed-origins https://app.example.com/", code: 2, says: "--allowed-origins"},
 		{args: "--drain -1s", code: 2, says: "--drain"},
+		{args: "--metrics-addr 9464", code: 2, says: "--metrics-addr"},
+		{args: "--addr 127.0.0.1:0 --metrics-addr " + taken.Addr().String(), code: 1, says: "--metrics-addr"},
 		{args: "--addr 127.0.0.1:0 --sentry-url https://sentry.example.com --sentry-client-id a --sentry-client-secret b --sentry-ca-file " + file, code: 2, says: "no certificate"},
 		{args: "--public-url http://mcp.example.com", code: 2, says: "https"},
 		{args: "--public-url https://mcp.example.com/mcp", code: 2, says: "--public-url"},

@@ -95,7 +95,7 @@ func setFaults(sb *sandbox.Sandbox, file string) error {
 // sandboxServe serves the sandbox as a process of its own, for Roundhouse to
 // reach by --sentry-url.
 func sandboxServe(ctx context.Context, cfg *config, s streams) (err error) {
-	ln, err := listen(cfg.Addr)
+	ln, err := listen("--addr", cfg.Addr)
 	if err != nil {
 		return err
 	}

@@ -15,11 +15,16 @@ import (
 // serve listens first, so that a taken port is one clear line and not a log
 // entry, and so that port 0 is known before anything needs the public URL.
 func serve(ctx context.Context, cfg *config, s streams) error {
-	ln, err := listen(cfg.Addr)
+	ln, err := listen("--addr", cfg.Addr)
 	if err != nil {
 		return err
 	}
 	defer ln.Close()
+	forOperators, err := listenForOperators(cfg.MetricsAddr)
+	if err != nil {
+		return err
+	}
+	defer forOperators.close() // last of all: the drain can be watched
 	publicURL := cfg.PublicURL
 	if publicURL == "" {
 		publicURL = "http://" + ln.Addr().String()
@@ -32,6 +37,8 @@ func serve(ctx context.Context, cfg *config, s streams) error {
 	if err != nil {
 		return err
 	}
+	forOperators.serve(p.metrics, logger)
+	p.metricsURL = forOperators.url()
 	if p.backend.sandbox != nil {
 		if err := sayKept(context.WithoutCancel(ctx), cfg, p.backend.sandbox, s.err); err != nil {
 			return errors.Join(err, p.close())
@@ -75,14 +82,14 @@ func serve(ctx context.Context, cfg *config, s streams) error {
 // lastWrites is how long the end waits for what nobody waits for.
 const lastWrites = 25 * time.Second
 
-func listen(addr string) (net.Listener, error) {
+func listen(flag, addr string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {
 			err = op.Err
 		}
-		return nil, fmt.Errorf("listen on %s: %w; choose another address with --addr", addr, err)
+		return nil, fmt.Errorf("listen on %s: %w; choose another address with %s", addr, err, flag)
 	}
 	return ln, nil
 }

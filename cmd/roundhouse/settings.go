@@ -41,6 +41,7 @@ type config struct {
 	Idle            time.Duration
 	MaxContexts     int
 	Drain           time.Duration
+	MetricsAddr     string
 
 	LogLevel  string
 	LogFormat string
@@ -141,6 +142,9 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	},
 	"max-contexts": func(fs *flag.FlagSet, c *config) {
 		fs.IntVar(&c.MaxContexts, "max-contexts", 100_000, "`number` of contexts in memory; one more is refused until one has left")
+	},
+	"metrics-addr": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.MetricsAddr, "metrics-addr", "", "`address` for operators, such as 127.0.0.1:9464: /metrics for Prometheus, and /debug/pprof/, for whoever reaches it; port 0 picks a free one (default: none)")
 	},
 	"drain": func(fs *flag.FlagSet, c *config) {
 		fs.DurationVar(&c.Drain, "drain", 20*time.Second, "the `time` that running calls may take to finish at the end")

@@ -43,7 +43,7 @@ func stdio(ctx context.Context, cfg *config, s streams) error {
 	if err != nil {
 		return usageError{err}
 	}
-	node, err := startNode(cfg, client, nil, nodeKeys{}, logger)
+	node, err := startNode(cfg, client, nil, nodeKeys{}, nil, logger)
 	if err != nil {
 		return err
 	}

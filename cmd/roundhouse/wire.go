@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
 	"roundhouse/actors"
 	"roundhouse/constraint"
+	"roundhouse/metrics"
 	"roundhouse/oauth"
 	"roundhouse/router"
 	"roundhouse/sentry"
@@ -31,7 +33,10 @@ type program struct {
 	brought    *passthrough // nil: no tokens of Sentry's own
 	node       *actors.Node
 	streams    router.Streams
+	bodies     router.Bodies
 	handler    http.Handler
+	metrics    *metrics.Metrics
+	metricsURL string // "": they are not served
 }
 
 // open builds the program for clients that reach it at publicURL. On an error
@@ -43,6 +48,7 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 			err = errors.Join(err, p.close())
 		}
 	}()
+	p.metrics = p.newMetrics(cfg)
 	if p.admins, err = cfg.administrators(); err != nil {
 		return p, err
 	}
@@ -53,6 +59,7 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 	if p.backend, err = openBackend(ctx, cfg, dir, publicURL, logger); err != nil {
 		return p, err
 	}
+	p.backend.http.Transport = p.metrics.Sentry(p.backend.http.Transport)
 	if p.store, err = openStore(ctx, cfg, dir); err != nil {
 		return p, err
 	}
@@ -77,7 +84,7 @@ func open(ctx context.Context, cfg *config, publicURL string, logger *slog.Logge
 	if err != nil {
 		return p, err
 	}
-	if p.node, err = startNode(cfg, client, p.tasks, nodeKeys{keys.Derive("request states"), keys.Derive("session ids")}, logger); err != nil {
+	if p.node, err = startNode(cfg, client, p.tasks, nodeKeys{keys.Derive("request states"), keys.Derive("session ids")}, p.metrics.Activated, logger); err != nil {
 		return p, err
 	}
 	p.handler = p.newRouter(cfg, logger)
@@ -118,6 +125,7 @@ func (p *program) newAuth(cfg *config, keys *oauth.Keyring, logger *slog.Logger)
 		Reaches:           p.reaches,
 		Admin:             p.isAdmin,
 		Ended:             p.streams.End,
+		Observed:          p.metrics.Authorized,
 		AccountScopes:     p.admins.scopes(),
 
 		Store:  p.store,
@@ -160,8 +168,8 @@ type nodeKeys struct{ states, sessions []byte }
 
 // startNode starts the actors. An activation binds the shared catalog to its
 // key, with the credential of whoever asked first. Without a Runner there are no
-// tasks.
-func startNode(cfg *config, client *sentry.Client, tasks *task.Runner, keys nodeKeys, logger *slog.Logger) (*actors.Node, error) {
+// tasks; activated, if it is not nil, is told how long they took.
+func startNode(cfg *config, client *sentry.Client, tasks *task.Runner, keys nodeKeys, activated func(whole, waited time.Duration), logger *slog.Logger) (*actors.Node, error) {
 	states, err := tools.NewRequestStates(keys.states)
 	if err != nil {
 		return nil, err
@@ -171,10 +179,13 @@ func startNode(cfg *config, client *sentry.Client, tasks *task.Runner, keys node
 	contexts := actors.Config{
 		Idle:        cfg.Idle,
 		MaxContexts: cfg.MaxContexts,
+		Activated:   activated,
 		Logger:      logger.With("part", "actors"),
 		Transport:   transport.Config{Secret: keys.sessions, Tasks: transport.TaskConfig{Runner: tasks, Tool: taskTool(catalog)}},
 		NewServer: func(ctx context.Context, key constraint.Key) (*server.MCPServer, error) {
+			begin := time.Now()
 			env, err := tools.Bind(ctx, client, key)
+			actors.Waited(ctx, time.Since(begin))
 			if err != nil {
 				return nil, err
 			}
@@ -207,7 +218,7 @@ func (p *program) newRouter(cfg *config, logger *slog.Logger) http.Handler {
 	}
 	var verifySentry router.Verifier
 	if p.brought != nil {
-		verifySentry = p.brought.verify
+		verifySentry = p.counted(p.brought.verify)
 	}
 	stepUp := tools.Default().StepUp
 	if cfg.StepUp == "off" {
@@ -216,9 +227,11 @@ func (p *program) newRouter(cfg *config, logger *slog.Logger) http.Handler {
 	return router.New(router.Config{
 		PublicURL:     p.publicURL,
 		Directory:     p.node,
-		Verify:        p.verify,
+		Verify:        p.counted(p.verify),
 		VerifySentry:  verifySentry,
 		Streams:       &p.streams,
+		Bodies:        &p.bodies,
+		Observer:      p.metrics,
 		StepUp:        stepUp,
 		Scopes:        all,
 		DefaultScopes: first,
