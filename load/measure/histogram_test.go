@@ -33,7 +33,7 @@ var distributions = []struct {
 }
 
 // scales are of what is around 1 in a distribution.
-var scales = []time.Duration{time.Microsecond, 37 * time.Microsecond, time.Millisecond, 120 * time.Millisecond, time.Second}
+var scales = []time.Duration{time.Microsecond, 37 * time.Microsecond, time.Millisecond, 120 * time.Millisecond, time.Second, 20 * time.Second}
 
 var quantiles = []float64{0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 1}
 
@@ -51,7 +51,7 @@ func TestHistogram_Quantile(t *testing.T) {
 				var h measure.Histogram
 				durations := make([]time.Duration, 20_001)
 				for i := range durations {
-					durations[i] = time.Duration(dist.draw(rnd) * float64(scale))
+					durations[i] = min(time.Duration(dist.draw(rnd)*float64(scale)), measure.Longest)
 					h.Add(durations[i])
 				}
 				slices.Sort(durations)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -170,7 +171,7 @@ func bounded(name string, others int) string {
 		return otherName
 	}
 	if len(name) > maxName {
-		return name[:maxName]
+		return strings.ToValidUTF8(name[:maxName], "")
 	}
 	return name
 }

@@ -1,8 +1,12 @@
 package measure_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -130,6 +134,26 @@ func TestRecorder_Concurrent(t *testing.T) {
 	}
 }
 
+// Windows are coarser than totals, and still right to 1 %.
+func TestRecorder_WindowQuantiles(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 5))
+	r := measure.NewRecorder(noon, 0, time.Second)
+	took := make([][]time.Duration, 3)
+	for i := range 30_000 {
+		d := time.Duration(rnd.ExpFloat64() * float64(time.Second))
+		took[i%len(took)] = append(took[i%len(took)], d)
+		r.Add(result(time.Duration(i%len(took))*time.Second, d))
+	}
+	var rep measure.Report
+	r.Fill(&rep)
+	for i, w := range rep.Series {
+		slices.Sort(took[i])
+		for _, q := range quantiles {
+			within(t, w.Latency.Quantile(q), exact(took[i], q), "window %d, quantile %v", i, q)
+		}
+	}
+}
+
 func TestRecorder_NamesAreBounded(t *testing.T) {
 	r := measure.NewRecorder(noon, 0, 0)
 	for i := range 1000 {
@@ -163,6 +187,34 @@ func TestRecorder_Live(t *testing.T) {
 	within(t, live.P99, 99*time.Microsecond, "p99")
 	if live = r.Live(noon.Add(time.Minute)); live.Rate != 0 || live.P99 != 0 {
 		t.Errorf("a minute later Live = %+v, want no rate", live)
+	}
+}
+
+// Half an hour of a thousand calls a second, with latencies of three decades:
+// what it holds, and what its report takes.
+func BenchmarkRecorder_HalfHour(b *testing.B) {
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		rnd := rand.New(rand.NewPCG(6, 6))
+		r := measure.NewRecorder(noon, 10*time.Second, time.Second)
+		for i := range 1_800_000 {
+			res := result(time.Duration(i)*time.Millisecond, time.Duration(math.Exp(rnd.NormFloat64())*float64(time.Millisecond)))
+			res.Call = fmt.Sprint("call ", i%10)
+			r.Add(res)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		rep := measure.Report{Format: measure.FormatVersion}
+		r.Fill(&rep)
+		data, err := json.Marshal(rep)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(after.HeapAlloc)-float64(before.HeapAlloc), "heap-B")
+		b.ReportMetric(float64(len(data)), "JSON-B")
+		b.ReportMetric(float64(len(rep.Series)), "windows")
 	}
 }
 

@@ -21,7 +21,7 @@ type Report struct {
 
 	Total       Tally            `json:"total"`
 	Calls       map[string]Tally `json:"calls"`       // by kind
-	Activations Histogram        `json:"activations"` // first calls of a context
+	Activations Histogram        `json:"activations"` // first calls of a context, those in the warm-up too
 	Late        Histogram        `json:"late"`        // from due to sent: the harness's own delay
 	Series      []Window         `json:"series"`
 
@@ -54,7 +54,8 @@ type Tally struct {
 	Latency  Histogram         `json:"latency"`           // from due to ended, of calls that were answered: ok and failed ones
 }
 
-// Window is one stretch of the run; windows are of equal length.
+// Window is the calls that were due in one stretch of the run. Windows are of
+// equal length, but that the first and the last may be cut.
 type Window struct {
 	At      float64   `json:"at"` // seconds from the end of the warm-up to its beginning; negative within it
 	Seconds float64   `json:"seconds"`
