@@ -11,8 +11,8 @@ import (
 // the runtime waits for as for a connection: no thread is held, and no processor
 // is kept busy.
 type preciseClock struct {
-	file *os.File
-	conn func(func(fd uintptr)) error
+	file    *os.File
+	control func(func(fd uintptr)) error
 }
 
 // newPreciseClock returns nil if there is none, and where time does not pass as
@@ -28,7 +28,7 @@ func newPreciseClock() *preciseClock {
 		c.close()
 		return nil
 	}
-	c.conn = raw.Control
+	c.control = raw.Control
 	before := time.Now()
 	if !c.sleep(50*time.Microsecond) || time.Now().Equal(before) {
 		c.close()
@@ -44,7 +44,7 @@ func (c *preciseClock) sleep(d time.Duration) bool {
 		once := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
 		err = unix.TimerfdSettime(int(fd), 0, &once, nil)
 	}
-	if c.conn(set) != nil || err != nil {
+	if c.control(set) != nil || err != nil {
 		return false
 	}
 	var expirations [8]byte
