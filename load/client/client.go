@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,7 +32,7 @@ type Config struct {
 	URL       string
 	Era       Era
 	Authorize func(context.Context) (header string, err error) // the Authorization header; nil: none is sent
-	Header    http.Header                                      // further ones
+	Header    http.Header                                      // further ones, which no Exchange shows
 	HTTP      *http.Client                                     // nil: one of its own, from NewHTTP
 	Prefix    string                                           // of request ids, which no other client of the run may have: letters, digits, and any of -_.:
 	Tasks     bool                                             // say that the client knows tasks, so that tools that take long begin one; Modern only
@@ -43,6 +42,7 @@ type Config struct {
 type Client struct {
 	era       Era
 	authorize func(context.Context) (string, error)
+	further   http.Header // Config.Header
 	http      *http.Client
 	blank     *http.Request // that each request begins as
 	prefix    string
@@ -79,7 +79,7 @@ func New(cfg Config) (*Client, error) {
 	case strings.ContainsFunc(cfg.Prefix, needsQuoting):
 		return nil, fmt.Errorf("prefix %q: only letters, digits and -_.: are allowed", cfg.Prefix)
 	}
-	c := &Client{era: cfg.Era, authorize: cfg.Authorize, prefix: cfg.Prefix, meta: metaOf(cfg)}
+	c := &Client{era: cfg.Era, authorize: cfg.Authorize, further: canonical(cfg.Header), prefix: cfg.Prefix, meta: metaOf(cfg)}
 	c.http = cfg.HTTP
 	if c.http == nil {
 		c.http = NewHTTP()
@@ -89,7 +89,7 @@ func New(cfg Config) (*Client, error) {
 		once.CheckRedirect = stay
 		c.http = &once
 	}
-	c.blank = &http.Request{Method: http.MethodPost, URL: at, Host: at.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: headerOf(cfg)}
+	c.blank = &http.Request{Method: http.MethodPost, URL: at, Host: at.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: headerOf(cfg.Era)}
 	return c, nil
 }
 
@@ -99,14 +99,22 @@ func needsQuoting(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.:", r))
 }
 
-func headerOf(cfg Config) http.Header {
+// canonical spells the names as net/http does, who ever wrote them.
+func canonical(h http.Header) http.Header {
+	all := http.Header{}
+	for name, values := range h {
+		all[http.CanonicalHeaderKey(name)] = append(all[http.CanonicalHeaderKey(name)], values...)
+	}
+	return all
+}
+
+func headerOf(era Era) http.Header {
 	all := http.Header{
 		"User-Agent":   {"roundhouse-load"},
 		"Accept":       {"application/json, text/event-stream"},
 		"Content-Type": {"application/json"},
 	}
-	maps.Copy(all, cfg.Header)
-	if cfg.Era == Modern {
+	if era == Modern {
 		all["Mcp-Protocol-Version"] = []string{string(Modern)}
 	}
 	return all

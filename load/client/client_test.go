@@ -63,7 +63,7 @@ func TestClient_Call(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"content":[]}}`, id)
 	})
-	c := newClient(t, Config{URL: url, Era: Modern, Prefix: "w1-", Authorize: token, Header: http.Header{"X-Run": {"7"}}})
+	c := newClient(t, Config{URL: url, Era: Modern, Prefix: "w1-", Authorize: token, Header: http.Header{"x-api-key": {"secret-key"}}})
 	x, err := c.Call(t.Context(), "whoami", json.RawMessage(`{"a":1}`))
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestClient_Call(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"Authorization": "Bearer secret", "Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "whoami",
-		"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "X-Run": "7", "Mcp-Session-Id": "",
+		"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "X-Api-Key": "secret-key", "Mcp-Session-Id": "",
 	} {
 		if got := got.Header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

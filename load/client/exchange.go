@@ -23,7 +23,7 @@ type Exchange struct {
 	ID      string // of the request; "" of a notification
 	Method  string // of JSON-RPC; "" of GET and DELETE
 	URL     string
-	Sent    http.Header // without Authorization
+	Sent    http.Header // without Authorization and Config.Header, which hold secrets
 	Request []byte
 	Status  int
 	Header  http.Header
@@ -159,15 +159,11 @@ func (c *Client) exchange(ctx context.Context, m message) (*Exchange, error) {
 func (c *Client) send(ctx context.Context, m message) (*Exchange, *http.Response, error) {
 	x := &Exchange{ID: m.id, Method: m.method, URL: c.blank.URL.String(), Sent: c.header(m), Request: m.body}
 	r := c.blank.WithContext(ctx)
-	r.Header = x.Sent
-	if c.authorize != nil {
-		authorization, err := c.authorize(ctx)
-		if err != nil {
-			return nil, nil, fmt.Errorf("authorize: %w", err)
-		}
-		r.Header = maps.Clone(x.Sent)
-		r.Header["Authorization"] = []string{authorization}
+	header, err := c.withSecrets(ctx, x.Sent)
+	if err != nil {
+		return nil, nil, err
 	}
+	r.Header = header
 	if m.verb != "" {
 		r.Method = m.verb
 	}
@@ -183,6 +179,23 @@ func (c *Client) send(ctx context.Context, m message) (*Exchange, *http.Response
 	x.Status, x.Header = resp.StatusCode, resp.Header
 	return x, resp, nil
 }
+
+// withSecrets is what goes over the wire.
+func (c *Client) withSecrets(ctx context.Context, sent http.Header) (http.Header, error) {
+	all := make(http.Header, len(sent)+len(c.further)+1)
+	maps.Copy(all, sent)
+	maps.Copy(all, c.further)
+	if c.authorize != nil {
+		authorization, err := c.authorize(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errSignIn, err)
+		}
+		all["Authorization"] = []string{authorization}
+	}
+	return all, nil
+}
+
+var errSignIn = errors.New("authorize")
 
 // bare takes off the method and the URL, which the report has elsewhere.
 func bare(err error) error {

@@ -113,6 +113,8 @@ func headerValue(name string) string {
 func Reason(err error) string {
 	var network net.Error
 	switch {
+	case errors.Is(err, errSignIn):
+		return "sign-in"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &network) && network.Timeout():
 		return "timeout"

@@ -75,23 +75,27 @@ func ReadFile(path string) (*File, error) {
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
 		return nil, fmt.Errorf("%s holds tokens, and others than its owner may read or write it: chmod 600 %[1]s", path)
 	}
-	made := &File{path: path}
-	lines := bufio.NewScanner(io.LimitReader(f, maxFile+1))
+	return parseFile(path, f, info.Mode().IsRegular())
+}
+
+func parseFile(path string, r io.Reader, regular bool) (*File, error) {
+	f := &File{path: path}
+	lines := bufio.NewScanner(io.LimitReader(r, maxFile+1))
 	lines.Buffer(nil, maxLine)
 	size := 0
 	for lines.Scan() {
-		made.lines = append(made.lines, bytes.Clone(lines.Bytes()))
+		f.lines = append(f.lines, bytes.Clone(lines.Bytes()))
 		size += len(lines.Bytes()) + 1
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, fmt.Errorf("%s:%d: the line has more than %d bytes", path, len(made.lines)+1, maxLine)
+		return nil, fmt.Errorf("%s:%d: the line has more than %d bytes", path, len(f.lines)+1, maxLine)
 	} else if err != nil {
 		return nil, err
 	}
 	if size > maxFile {
 		return nil, fmt.Errorf("%s has more than %d bytes", path, maxFile)
 	}
-	return made, made.parse(info.Mode().IsRegular())
+	return f, f.parse(regular)
 }
 
 func (f *File) parse(regular bool) error {

@@ -158,12 +158,11 @@ func TestFile_cannotKeep(t *testing.T) {
 	})
 }
 
-func FuzzReadFile(f *testing.F) {
+func FuzzParseFile(f *testing.F) {
 	f.Add("secret-a\n# x\n{\"token\":\"secret-b\"}\n")
 	f.Add("{\"token\":\"secret-a\",\"refresh_token\":\"secret-b\",\"client_id\":\"c\",\"expires\":\"2026-11-22T20:00:00Z\"}")
 	f.Fuzz(func(t *testing.T, content string) {
-		path := tokenFile(t, 0o600, content)
-		got, err := ReadFile(path)
+		got, err := parseFile("tokens", strings.NewReader(content), true)
 		if err != nil {
 			noSecret(t, err)
 			return
