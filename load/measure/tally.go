@@ -5,18 +5,6 @@ import (
 	"slices"
 )
 
-// Share is how many of the calls ended so, from 0 to 1.
-func (t Tally) Share(outcomes ...Outcome) float64 {
-	if t.Count == 0 {
-		return 0
-	}
-	var n uint64
-	for _, o := range outcomes {
-		n += t.Outcomes[o.String()]
-	}
-	return float64(n) / float64(t.Count)
-}
-
 // Bad is how many calls were refused, lost or wrong.
 func (t Tally) Bad() uint64 {
 	return t.Outcomes[Refused.String()] + t.Outcomes[Lost.String()] + t.Outcomes[Wrong.String()]
