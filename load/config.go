@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"roundhouse/load/client"
 	"roundhouse/load/login"
 	"roundhouse/load/measure"
 	"roundhouse/load/scenario"
@@ -85,6 +86,12 @@ func (c *Config) fill() error {
 	if c.Target == "" {
 		c.Target = c.URL
 	}
+	if c.Scenario.Arrivals.Search != nil && c.Workers > 1 {
+		return errors.New("a search for the limit is one worker's: each would move on at its own time")
+	}
+	if c.HTTP == nil {
+		c.HTTP = client.NewHTTP()
+	}
 	if c.Progress == nil {
 		c.Progress = func(Progress) {}
 	}
@@ -92,4 +99,12 @@ func (c *Config) fill() error {
 		c.Log = func(string) {}
 	}
 	return nil
+}
+
+// phase tells of the progress of what is counted.
+func (c *Config) phase(name string) func(done, of int) {
+	began := time.Now()
+	return func(done, of int) {
+		c.Progress(Progress{Phase: name, Done: done, Of: of, Elapsed: time.Since(began)})
+	}
 }

@@ -95,6 +95,8 @@ func (s Scenario) checkArrivals() error {
 		return wrong("arrivals", "exactly one of rate, ramp, steps, search and closed is wanted, such as rate: 100")
 	}
 	switch {
+	case s.Order == Cold && (a.Search != nil || a.Closed != 0):
+		return wrong("order", "cold asks each context once, which needs a rate, a ramp or steps")
 	case a.Ramp != nil:
 		if a.Ramp.From == 0 && a.Ramp.To == 0 {
 			return wrong("arrivals.ramp", "from or to has to be above 0")

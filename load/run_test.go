@@ -1,0 +1,424 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"roundhouse/sandbox"
+)
+
+// TestRun_Percentiles: what a server with known latencies is reported to take.
+func TestRun_Percentiles(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(1, 2))
+		var mu sync.Mutex
+		var took []time.Duration
+		f := newFake(0)
+		zero := time.Now().Add(2 * time.Second)
+		f.answer = func(r *http.Request, n int, result string) (string, int) {
+			mu.Lock()
+			d := time.Duration(float64(3*time.Millisecond) * math.Exp(1.2*random.NormFloat64()))
+			if !time.Now().Before(zero) {
+				took = append(took, d)
+			}
+			mu.Unlock()
+			wait(r.Context(), d)
+			return result, http.StatusOK
+		}
+		cfg := f.config(t, "arrivals: {rate: 500}\nwarmup: 2s\nduration: 20s\ncalls: [{method: prompts/list}]")
+		rep := mustRun(t, cfg)
+
+		if rep.Total.Count != 10_000 || rep.Total.Outcomes["ok"] != 10_000 {
+			t.Fatalf("%d calls, %v", rep.Total.Count, rep.Total.Outcomes)
+		}
+		slices.Sort(took)
+		for _, q := range []float64{0.1, 0.5, 0.9, 0.99, 0.999, 1} {
+			want := took[min(int(math.Ceil(q*float64(len(took))))-1, len(took)-1)]
+			if got := rep.Total.Latency.Quantile(q); math.Abs(float64(got-want)) > 0.01*float64(want) {
+				t.Errorf("p%g is %s, and %s in the report", 100*q, want, got)
+			}
+		}
+	})
+}
+
+// TestRun_Stall: for two seconds of twenty a server does not answer. The open
+// loop shows it in the p99; the closed loop has hardly noticed.
+func TestRun_Stall(t *testing.T) {
+	p99 := func(t *testing.T, arrivals string) (found time.Duration) {
+		virtually(t, func(t *testing.T) {
+			f := newFake(0)
+			stall := time.Now().Add(10 * time.Second)
+			f.answer = func(r *http.Request, n int, result string) (string, int) {
+				wait(r.Context(), 5*time.Millisecond)
+				if now := time.Now(); now.After(stall) {
+					wait(r.Context(), stall.Add(2*time.Second).Sub(now))
+				}
+				return result, http.StatusOK
+			}
+			rep := mustRun(t, f.config(t, "arrivals: "+arrivals+"\nwarmup: 0\nduration: 20s"))
+			found = rep.Total.Latency.Quantile(0.99)
+		})
+		return found
+	}
+	if open := p99(t, "{rate: 100}"); open < time.Second {
+		t.Errorf("the open loop's p99 is %s", open)
+	}
+	if closed := p99(t, "{closed: 4}"); closed > 10*time.Millisecond {
+		t.Errorf("the closed loop's p99 is %s: the stall is no longer one that it hides", closed)
+	}
+}
+
+const eventsScenario = `
+users: 8
+contexts: 24
+arrivals: {rate: 10000}
+warmup: 0
+duration: 10s
+handles: 0
+calls:
+- tool: search_events
+  arguments: {dataset: errors, fields: [title, mark], period: 30d}
+- tool: whoami
+`
+
+// swapper exchanges the answers of two requests of different users, once.
+type swapper struct {
+	mu     sync.Mutex
+	after  int
+	first  chan string // the second's answer, for the first
+	given  string
+	by     string
+	swaps  int
+	whole  bool // ids and all
+	swapIt func(result string) bool
+}
+
+func (s *swapper) answer(r *http.Request, n int, result string) (string, int) {
+	s.mu.Lock()
+	who := r.Header.Get("Authorization")
+	switch {
+	case n < s.after || s.swaps > 0 || !s.swapIt(result):
+	case s.first == nil:
+		s.first, s.given, s.by = make(chan string, 1), result, who
+		mine := s.first
+		s.mu.Unlock()
+		return <-mine, http.StatusOK
+	case who != s.by && result != s.given:
+		s.swaps++
+		s.first <- result
+		result = s.given
+	}
+	s.mu.Unlock()
+	return result, http.StatusOK
+}
+
+// TestRun_SwappedAnswers: of 100 000 answers two are swapped.
+func TestRun_SwappedAnswers(t *testing.T) {
+	for _, tt := range []struct{ name, tool, what string }{
+		{"of events", "mark mk-", "mark of another"},
+		{"of whoami", "@example.test", "user"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			virtually(t, func(t *testing.T) {
+				f := newFake(8)
+				s := &swapper{after: 60_000, swapIt: func(result string) bool { return strings.Contains(result, tt.tool) }}
+				f.answer = s.answer
+				cfg := f.config(t, eventsScenario)
+				cfg.KeepWrong = dir
+				rep := mustRun(t, cfg)
+
+				if rep.Total.Count != 100_000 || s.swaps != 1 {
+					t.Fatalf("%d calls, %d swaps", rep.Total.Count, s.swaps)
+				}
+				if rep.Canaries.Wrong != 2 || rep.Total.Outcomes["wrong"] != 2 || rep.Total.Reasons[tt.what] != 2 {
+					t.Errorf("two answers were swapped: %d wrong, %v, %v", rep.Canaries.Wrong, rep.Total.Outcomes, rep.Total.Reasons)
+				}
+				if c := rep.Canaries; c.Checked < 100_000 || c.Marked < 40_000 {
+					t.Errorf("of 100 000 answers %d were checked, and %d were marked", c.Checked, c.Marked)
+				}
+				if len(rep.Canaries.Exchanges) != 2 {
+					t.Fatalf("kept are %v", rep.Canaries.Exchanges)
+				}
+			})
+			kept, err := os.ReadFile(dir + "/wrong-01.txt")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(kept), tt.what) || !strings.Contains(string(kept), `"jsonrpc"`) || strings.Contains(string(kept), "token-of") {
+				t.Errorf("what was kept:\n%s", kept)
+			}
+		})
+	}
+}
+
+// TestRun_WrongAnswers: each is one answer of a server that is right otherwise.
+func TestRun_WrongAnswers(t *testing.T) {
+	mark := sandbox.Mark
+	for _, tt := range []struct {
+		what   string
+		change func(r *http.Request, result string) string
+	}{
+		{"id", func(_ *http.Request, result string) string {
+			return `{"jsonrpc":"2.0","id":"w0c1-999999","result":` + result + `}`
+		}},
+		{"id", func(_ *http.Request, result string) string { return `{"jsonrpc":"2.0","id":7,"result":` + result + `}` }},
+		{"id", func(_ *http.Request, result string) string {
+			return `{"jsonrpc":"2.0","id":null,"result":` + result + `}`
+		}},
+		{"own mark missing", func(_ *http.Request, result string) string {
+			return `{"content":[{"type":"text","text":"No events match."}]}`
+		}},
+		{"mark of another", func(_ *http.Request, result string) string {
+			return strings.Replace(result, "title", "title "+mark("org-77"), 1)
+		}},
+		{"issue of another project", func(r *http.Request, result string) string {
+			return strings.Replace(result, "title", "SERVICE-1077-3", 1)
+		}},
+		{"organization of another", func(_ *http.Request, result string) string {
+			return strings.Replace(result, "title", "http://sentry.test/organizations/org-77/issues/", 1)
+		}},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			virtually(t, func(t *testing.T) {
+				f := newFake(8)
+				changed := false
+				f.answer = func(r *http.Request, n int, result string) (string, int) {
+					f.mu.Lock()
+					defer f.mu.Unlock()
+					if n > 50 && !changed && strings.Contains(result, "mark mk-") {
+						changed = true
+						return tt.change(r, result), http.StatusOK
+					}
+					return result, http.StatusOK
+				}
+				rep := mustRun(t, f.config(t, strings.Replace(eventsScenario, "duration: 10s", "duration: 100ms", 1)))
+				if rep.Canaries.Wrong != 1 || rep.Total.Reasons[tt.what] != 1 {
+					t.Errorf("%d wrong, %v", rep.Canaries.Wrong, rep.Total.Reasons)
+				}
+			})
+		})
+	}
+}
+
+const sessionScenario = `
+users: 4
+contexts: 12
+place: mixed
+era: legacy
+arrivals: {rate: 100}
+warmup: 0
+duration: 10s
+handles: 0.3
+`
+
+// TestRun_Sessions: a server that takes the sessions of others is found out, and
+// one that does not is not.
+func TestRun_Sessions(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		spoil func(*fake)
+		wrong bool
+	}{
+		{"well kept", func(f *fake) {}, false},
+		{"taken from anybody", func(f *fake) { f.leaks = true }, true},
+		{"ended by anybody, in silence", func(f *fake) { f.ends = true }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			virtually(t, func(t *testing.T) {
+				f := newFake(4)
+				tt.spoil(f)
+				rep := mustRun(t, f.config(t, sessionScenario))
+				if got := rep.Canaries.Wrong > 0; got != tt.wrong {
+					t.Errorf("%d wrong: %v", rep.Canaries.Wrong, rep.Total.Reasons)
+				}
+				if rep.Canaries.Tried["session"] < 20 || rep.Canaries.Tried["resource"] < 20 {
+					t.Errorf("tried were %v", rep.Canaries.Tried)
+				}
+			})
+		})
+	}
+}
+
+// TestRun_ServerStops: in the middle of a run the server is gone.
+func TestRun_ServerStops(t *testing.T) {
+	t.Run("hanging", func(t *testing.T) {
+		virtually(t, func(t *testing.T) {
+			f := newFake(0)
+			began := time.Now()
+			f.answer = func(r *http.Request, n int, result string) (string, int) {
+				if time.Since(began) > 5*time.Second {
+					<-r.Context().Done()
+				}
+				return result, http.StatusOK
+			}
+			rep := mustRun(t, f.config(t, "arrivals: {rate: 50}\nwarmup: 0\nduration: 10s\ntimeout: 2s"))
+			if took := time.Since(began); took > 14*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if lost := rep.Total.Outcomes["lost"]; rep.Total.Count != 500 || lost < 240 || lost != rep.Total.Reasons["timeout"] {
+				t.Errorf("of %d calls %d were lost: %v", rep.Total.Count, lost, rep.Total.Reasons)
+			}
+		})
+	})
+	t.Run("closed", func(t *testing.T) {
+		f := newFake(0)
+		server := httptest.NewServer(f)
+		defer server.Close()
+		f.answer = func(r *http.Request, n int, result string) (string, int) {
+			if n == 20 {
+				server.Listener.Close()
+			}
+			if n >= 20 {
+				panic(http.ErrAbortHandler)
+			}
+			return result, http.StatusOK
+		}
+		rep := mustRun(t, Config{Scenario: parse(t, "arrivals: {rate: 200}\nwarmup: 0\nduration: 500ms"), URL: server.URL + "/mcp"})
+		if rep.Total.Count != 100 || rep.Total.Outcomes["lost"] < 70 || rep.Total.Outcomes["ok"] < 10 {
+			t.Errorf("of %d calls: %v, %v", rep.Total.Count, rep.Total.Outcomes, rep.Total.Reasons)
+		}
+	})
+}
+
+// TestRun_Interrupted: there is a report of what there is.
+func TestRun_Interrupted(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		f := newFake(0)
+		f.answer = func(r *http.Request, n int, result string) (string, int) {
+			wait(r.Context(), time.Second)
+			return result, http.StatusOK
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		rep, err := Run(ctx, f.config(t, "arrivals: {rate: 10}\nwarmup: 1s\nduration: 1h"))
+		if err != nil || rep.Total.Count < 15 || rep.Total.Outcomes["lost"] != 0 || rep.Seconds < 3 || rep.Seconds > 5 {
+			t.Errorf("%v: %d calls in %g s, %v", err, rep.Total.Count, rep.Seconds, rep.Total.Outcomes)
+		}
+	})
+}
+
+// TestRun_Storm: all clients come back at once, again and again.
+func TestRun_Storm(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		f := newFake(4)
+		rep := mustRun(t, f.config(t, "users: 4\ncontexts: 12\nera: both\nhandles: 0\narrivals: {rate: 50}\nwarmup: 1s\nduration: 10s\nstorm: {every: 3s}"))
+		storms := 0
+		for _, m := range rep.Moments {
+			if strings.HasPrefix(m.What, "storm: 12 clients") {
+				storms++
+			}
+		}
+		if storms != 3 || rep.Calls["initialize"].Count != 18 || rep.Calls["server/discover"].Count != 18 {
+			t.Errorf("%d storms; %d sessions and %d clients without came back\n%v", storms, rep.Calls["initialize"].Count, rep.Calls["server/discover"].Count, rep.Moments)
+		}
+		if f.begun != 6+18 || rep.Total.Bad() > 0 {
+			t.Errorf("%d sessions were begun; %v", f.begun, rep.Total.Reasons)
+		}
+	})
+}
+
+// TestRun_Cold: each context is asked once.
+func TestRun_Cold(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		f := newFake(4)
+		rep := mustRun(t, f.config(t, "users: 4\ncontexts: 16\norder: cold\nhandles: 0\narrivals: {rate: 2}\nwarmup: 0\nduration: 20s\ncalls: [{method: tools/list}]"))
+		if rep.Total.Count != 16 || rep.Activations.Count() != 16 {
+			t.Errorf("%d calls, %d activations", rep.Total.Count, rep.Activations.Count())
+		}
+	})
+}
+
+// TestRun_Search: a server that takes longer the more is asked.
+func TestRun_Search(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		f := newFake(0)
+		var mu sync.Mutex
+		free := time.Now()
+		f.answer = func(r *http.Request, n int, result string) (string, int) { // one after the other, 5 ms each: 200/s
+			mu.Lock()
+			if now := time.Now(); free.Before(now) {
+				free = now
+			}
+			free = free.Add(5 * time.Millisecond)
+			d := time.Until(free)
+			mu.Unlock()
+			wait(r.Context(), d)
+			return result, http.StatusOK
+		}
+		rep := mustRun(t, f.config(t, "arrivals: {search: {from: 20, to: 5000, p99: 50ms, step: 5s}}\nwarmup: 1s"))
+		if rep.Limit == nil || rep.Limit.Rate < 180 || rep.Limit.Rate > 210 {
+			t.Errorf("the limit of 200/s is found to be %+v", rep.Limit)
+		}
+	})
+}
+
+// TestRun_Workers share contexts and rate.
+func TestRun_Workers(t *testing.T) {
+	for _, yaml := range []string{
+		"users: 6\ncontexts: 14\narrivals: {rate: 90}\nwarmup: 0\nduration: 10s\nhandles: 0",
+		"users: 1\ncontexts: 7\narrivals: {rate: 90}\nwarmup: 0\nduration: 10s\nhandles: 0",
+	} {
+		virtually(t, func(t *testing.T) {
+			f := newFake(6)
+			f.scale.Users = parse(t, yaml).Users
+			seen := map[string]bool{}
+			contexts, calls := 0, uint64(0)
+			for worker := range 3 {
+				cfg := f.config(t, yaml)
+				cfg.Worker, cfg.Workers = worker, 3
+				if err := cfg.fill(); err != nil {
+					t.Fatal(err)
+				}
+				p, err := populate(t.Context(), &cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, a := range p.askers {
+					seen[a.String()] = true
+				}
+				rep := mustRun(t, cfg)
+				contexts += rep.Contexts
+				calls += rep.Total.Count
+			}
+			if want := parse(t, yaml).Contexts; contexts != want || len(seen) != want || calls != 900 {
+				t.Errorf("%d contexts, %d of them different, %d calls", contexts, len(seen), calls)
+			}
+		})
+	}
+}
+
+func TestRun_Refuses(t *testing.T) {
+	for _, tt := range []struct {
+		name, yaml string
+		change     func(*Config)
+		says       string
+	}{
+		{"a URL", "arrivals: {rate: 1}", func(c *Config) { c.URL = "localhost" }, "such as http://"},
+		{"more contexts than there are", "users: 2\ncontexts: 50\narrivals: {rate: 1}", func(c *Config) {}, "--contexts 8"},
+		{"faults without a sandbox", "arrivals: {rate: 1}\nfaults: [{rules: [{status: 503}]}]", func(c *Config) {}, "without --url"},
+		{"a worker", "arrivals: {rate: 1}", func(c *Config) { c.Worker = 3 }, "worker 3 of 1"},
+		{"a sign-in", "arrivals: {rate: 1}", func(c *Config) {
+			c.SignIn = func(context.Context, int) (Person, error) { return Person{}, fmt.Errorf("no such user") }
+		}, "sign in user 1: no such user"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFake(2)
+			cfg := f.config(t, tt.yaml)
+			tt.change(&cfg)
+			if _, err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}

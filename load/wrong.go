@@ -1,0 +1,113 @@
+package load
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"roundhouse/load/client"
+)
+
+const (
+	maxKept     = 20
+	maxKeptBody = 64 << 10
+)
+
+// keeper writes wrong exchanges into files, the first few of them.
+type keeper struct {
+	dir string // "": none
+
+	mu    sync.Mutex
+	files []string
+	log   func(string)
+}
+
+// keep writes one. A run goes on if it cannot.
+func (k *keeper) keep(a *asker, x *client.Exchange, v verdict, at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.files) >= maxKept {
+		return
+	}
+	k.log(fmt.Sprintf("wrong: %s, asked by %s", v.why, a))
+	if k.dir == "" {
+		return
+	}
+	path := filepath.Join(k.dir, fmt.Sprintf("wrong-%02d.txt", len(k.files)+1))
+	if err := os.WriteFile(path, account(a, x, v, at), 0o600); err != nil {
+		k.log("cannot keep a wrong exchange: " + err.Error())
+		return
+	}
+	k.files = append(k.files, path)
+}
+
+func (k *keeper) kept() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.files)
+}
+
+// account tells an exchange without its tokens.
+func account(a *asker, x *client.Exchange, v verdict, at time.Time) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "What is wrong  %s: %s\nAsked by       %s\nAt             %s\n", v.what, v.why, a, at.UTC().Format(time.RFC3339Nano))
+	fmt.Fprintf(&b, "\n%s %s\n", verbOf(x), x.URL)
+	writeHeader(&b, x.Sent)
+	fmt.Fprintf(&b, "\n%s\n\n%d %s\n", clipped(x.Request), x.Status, http.StatusText(x.Status))
+	writeHeader(&b, x.Header)
+	fmt.Fprintf(&b, "\n%s\n", clipped(x.Body))
+	return redact(b.Bytes())
+}
+
+// verbOf: only GET and DELETE have no message.
+func verbOf(x *client.Exchange) string {
+	if x.Method == "" && len(x.Request) == 0 {
+		return "GET or DELETE"
+	}
+	return http.MethodPost
+}
+
+// secretHeaders are never written, nor others that sound like them.
+var secretHeaders = regexp.MustCompile(`(?i)authorization|cookie|token|secret|key|password`)
+
+func writeHeader(b *bytes.Buffer, h http.Header) {
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, value := range h[name] {
+			if secretHeaders.MatchString(name) {
+				value = "(removed)"
+			}
+			fmt.Fprintf(b, "%s: %s\n", name, value)
+		}
+	}
+}
+
+func clipped(body []byte) []byte {
+	if len(body) <= maxKeptBody {
+		return body
+	}
+	return fmt.Appendf(bytes.Clone(body[:maxKeptBody]), "… (%d bytes in all)", len(body))
+}
+
+// secrets are what looks like a credential: after a scheme, as the value of a
+// member or parameter that is called so, of a well-known form, or in the
+// userinfo of a URL.
+var secrets = []*regexp.Regexp{
+	regexp.MustCompile(`(?i)\b((?:sentry-)?bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`),
+	regexp.MustCompile(`(?i)("?[a-z_-]*(?:token|secret|password|api[_-]?key)"?\s*[:=]\s*"?)[^"\s&,}]{8,}`),
+	regexp.MustCompile(`()\b(?:sntry[a-z]*_|rh[a-z]*_|eyJ)[A-Za-z0-9._~+/=-]{16,}`),
+	regexp.MustCompile(`(://)[^/@\s"]+@`),
+}
+
+func redact(text []byte) []byte {
+	for _, s := range secrets {
+		text = s.ReplaceAll(text, []byte("${1}(removed)"))
+	}
+	return text
+}
