@@ -45,6 +45,7 @@ type Client struct {
 	further   http.Header // Config.Header
 	http      *http.Client
 	blank     *http.Request // that each request begins as
+	url       string
 	prefix    string
 	meta      string // the _meta of each request, with its name
 
@@ -79,7 +80,7 @@ func New(cfg Config) (*Client, error) {
 	case strings.ContainsFunc(cfg.Prefix, needsQuoting):
 		return nil, fmt.Errorf("prefix %q: only letters, digits and -_.: are allowed", cfg.Prefix)
 	}
-	c := &Client{era: cfg.Era, authorize: cfg.Authorize, further: canonical(cfg.Header), prefix: cfg.Prefix, meta: metaOf(cfg)}
+	c := &Client{era: cfg.Era, authorize: cfg.Authorize, url: cfg.URL, further: canonical(cfg.Header), prefix: cfg.Prefix, meta: metaOf(cfg)}
 	c.http = cfg.HTTP
 	if c.http == nil {
 		c.http = NewHTTP()

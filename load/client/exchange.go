@@ -157,7 +157,7 @@ func (c *Client) exchange(ctx context.Context, m message) (*Exchange, error) {
 // send returns as soon as the header of the answer is there. The caller closes
 // the body.
 func (c *Client) send(ctx context.Context, m message) (*Exchange, *http.Response, error) {
-	x := &Exchange{ID: m.id, Method: m.method, URL: c.blank.URL.String(), Sent: c.header(m), Request: m.body}
+	x := &Exchange{ID: m.id, Method: m.method, URL: c.url, Sent: c.header(m), Request: m.body}
 	r := c.blank.WithContext(ctx)
 	header, err := c.withSecrets(ctx, x.Sent)
 	if err != nil {

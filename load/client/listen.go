@@ -119,8 +119,8 @@ func (x *Exchange) follow(body io.Reader, s Subscription) error {
 		if len(data) == 0 {
 			continue
 		}
-		var m Message
-		if err := json.Unmarshal(data, &m); err != nil {
+		m, err := parse(bytes.Clone(data)) // the next event is written over this one
+		if err != nil {
 			return fmt.Errorf("listen: %w", err)
 		}
 		switch {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,8 +49,8 @@ func (x *Exchange) read(resp *http.Response) error {
 
 // add takes a message in, in its place.
 func (x *Exchange) add(data []byte) {
-	var m Message
-	if err := json.Unmarshal(data, &m); err != nil {
+	m, err := parse(data)
+	if err != nil {
 		x.Malformed = err
 		return
 	}
