@@ -79,6 +79,15 @@ func TestMerge_Sums(t *testing.T) {
 	}
 }
 
+func TestMerge_DifferentWorkers(t *testing.T) {
+	a := measure.Report{Format: 1, Began: noon, Seconds: 10, Arrivals: "open, 1/s", Workers: 1}
+	b := measure.Report{Format: 1, Began: noon.Add(-time.Second), Seconds: 5, Arrivals: "open, 2/s"}
+	got, err := measure.Merge(a, b, a)
+	if err != nil || got.Seconds != 10 || got.Workers != 3 || got.Series != nil || got.Arrivals != "2 × open, 1/s + open, 2/s" {
+		t.Errorf("Merge = %+v, %v", got, err)
+	}
+}
+
 func TestMerge_Refuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*measure.Report)

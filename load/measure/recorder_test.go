@@ -7,9 +7,11 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -154,15 +156,45 @@ func TestRecorder_WindowQuantiles(t *testing.T) {
 	}
 }
 
+// A coarse and a fine histogram make a coarse one, whichever is merged into which.
+func TestHistogram_MergeCoarse(t *testing.T) {
+	r := measure.NewRecorder(noon, 0, time.Second)
+	for i := range 1000 {
+		r.Add(result(0, time.Duration(i*i)*time.Microsecond))
+	}
+	var rep measure.Report
+	r.Fill(&rep)
+	window, total := rep.Series[0].Latency, rep.Total.Latency
+	want := window.Clone()
+	want.Merge(window)
+	into, from := total.Clone(), window.Clone()
+	into.Merge(window)
+	from.Merge(total)
+	if encode(t, into) != encode(t, want) || encode(t, from) != encode(t, want) {
+		t.Errorf("p99 of both %v and %v, want %v", into.Quantile(0.99), from.Quantile(0.99), want.Quantile(0.99))
+	}
+	if total.Count() != 1000 || window.Count() != 1000 {
+		t.Errorf("%d and %d values left in what was merged", total.Count(), window.Count())
+	}
+}
+
 func TestRecorder_NamesAreBounded(t *testing.T) {
 	r := measure.NewRecorder(noon, 0, 0)
 	for i := range 1000 {
 		res := result(0, time.Millisecond)
-		res.Call, res.Outcome, res.Reason = fmt.Sprint("call ", i), measure.Refused, fmt.Sprint("reason ", i)
+		res.Call, res.Outcome, res.Reason = fmt.Sprint("call ", i, strings.Repeat("é", 100)), measure.Refused, fmt.Sprint("reason ", i)
 		r.Add(res)
 	}
 	var rep measure.Report
 	r.Fill(&rep)
+	for name := range rep.Calls {
+		if len(name) > 80 || !utf8.ValidString(name) {
+			t.Errorf("kind %q", name)
+		}
+	}
+	if rep.Total.Bad() != 1000 {
+		t.Errorf("%d bad, want all", rep.Total.Bad())
+	}
 	if len(rep.Calls) > 65 || len(rep.Total.Reasons) > 65 || rep.Calls["other"].Count == 0 || rep.Total.Reasons["other"] == 0 || rep.Total.Count != 1000 {
 		t.Errorf("%d kinds (%d other) and %d reasons (%d other) of %d calls", len(rep.Calls), rep.Calls["other"].Count,
 			len(rep.Total.Reasons), rep.Total.Reasons["other"], rep.Total.Count)

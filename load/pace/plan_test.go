@@ -143,6 +143,9 @@ func TestPoisson(t *testing.T) {
 	first, _ := plan.Due(0)
 	again, _ := pace.Poisson(pace.Constant(rate, length*time.Second), 7).Due(0)
 	other, _ := pace.Poisson(pace.Constant(rate, length*time.Second), 8).Due(0)
+	if words := plan.String(); words != "50/s, at random" {
+		t.Errorf("in words %q", words)
+	}
 	if first != again || first == other {
 		t.Errorf("first calls after %v and, of the same seed, %v; of another %v", first, again, other)
 	}
