@@ -276,7 +276,7 @@ func (w *bareWorld) compare(b *testing.B, call toolCall) {
 		got[second] = second.play(b, conns[second], calls)
 		ours, bare = append(ours, got[w.ours]), append(bare, got[w.bare])
 	}
-	report(b, ours, bare)
+	reportTurns(b, ours, bare)
 	if dir := os.Getenv("ROUNDHOUSE_PROFILES"); dir != "" {
 		for _, c := range []*contender{w.ours, w.bare} {
 			c.profile(b, filepath.Join(dir, c.name+"."+call.tool+"."+call.era), conns[c])
@@ -289,7 +289,7 @@ func (w *bareWorld) compare(b *testing.B, call toolCall) {
 	}
 }
 
-func report(b *testing.B, ours, bare []turn) {
+func reportTurns(b *testing.B, ours, bare []turn) {
 	of := func(all []turn, value func(turn) float64) []float64 {
 		var values []float64
 		for _, t := range all {

@@ -13,6 +13,7 @@ import (
 type command struct {
 	name     string
 	operand  string // how help writes what is not a flag; "": there is nothing else
+	several  bool   // there may be more than one of these
 	summary  string // one line
 	help     string // what --help says above the flags
 	settings []string
@@ -26,7 +27,7 @@ var sentrySettings = []string{"sentry-url", "sentry-ca-file"}
 
 // commands is a func because help refers to it.
 func commands() []*command {
-	return []*command{
+	all := []*command{
 		{
 			name:    "serve",
 			summary: "serve MCP over HTTP (the default)",
@@ -207,6 +208,7 @@ sandbox, and not that while a server has it open.`,
 			},
 		},
 	}
+	return slices.Insert(all, len(all)-1, loadCommands()...)
 }
 
 func join(lists ...[]string) []string {

@@ -18,8 +18,8 @@ var errHelpShown = errors.New("help was shown")
 // before the file, that before the defaults.
 func parse(c *command, args []string, getenv func(string) string, stdout io.Writer) (*config, error) {
 	cfg, fs := newFlags(c)
-	if c.operand != "" && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		cfg.Operand, args = args[0], args[1:]
+	for c.operand != "" && len(args) > 0 && !strings.HasPrefix(args[0], "-") && (c.several || cfg.Operands == nil) {
+		cfg.Operands, args = append(cfg.Operands, args[0]), args[1:]
 	}
 	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
 		if err := printHelp(stdout, c); err != nil {
@@ -29,10 +29,13 @@ func parse(c *command, args []string, getenv func(string) string, stdout io.Writ
 	} else if err != nil {
 		return nil, usageError{err}
 	}
-	if c.operand != "" && cfg.Operand == "" && fs.NArg() == 1 {
-		cfg.Operand = fs.Arg(0)
+	if c.operand != "" && (c.several || cfg.Operands == nil && fs.NArg() == 1) {
+		cfg.Operands = append(cfg.Operands, fs.Args()...)
 	} else if fs.NArg() > 0 {
 		return nil, usageError{fmt.Errorf("unexpected argument %q; roundhouse %s --help lists the flags", fs.Arg(0), c.name)}
+	}
+	if len(cfg.Operands) > 0 {
+		cfg.Operand = cfg.Operands[0]
 	}
 	given := sources{}
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = "--" + f.Name })

@@ -66,9 +66,12 @@ type usageError struct{ error }
 
 func exitCode(err error) int {
 	var usage usageError
+	var own exitError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &own):
+		return own.code
 	case errors.As(err, &usage):
 		return 2
 	default:

@@ -56,6 +56,7 @@ type config struct {
 	Faults      string
 	Control     bool
 	Operand     string // what is not a flag
+	Operands    []string
 	Empty       bool
 	Scale       string
 	Yes         bool
@@ -67,6 +68,8 @@ type config struct {
 	User        string
 	Since       string
 
+	load loadConfig
+
 	tune func(*actors.Config) // a test's own catalog and limits; nil outside tests
 }
 
@@ -76,7 +79,7 @@ const (
 )
 
 // settings are all there are, so that one file can serve several commands.
-var settings = map[string]func(*flag.FlagSet, *config){
+var settings = withLoad(map[string]func(*flag.FlagSet, *config){
 	"config": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.File, "config", "", "`file` with lines \"name = value\"; names as the flags")
 	},
@@ -212,4 +215,4 @@ var settings = map[string]func(*flag.FlagSet, *config){
 	"scopes": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.Scopes, "scopes", "", "comma-separated Sentry `scopes`, such as org:read,event:write, in place of what the skills need")
 	},
-}
+})

@@ -1,0 +1,316 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"roundhouse/load"
+	"roundhouse/load/measure"
+	"roundhouse/load/report"
+	"roundhouse/load/scenario"
+	nodemetrics "roundhouse/load/scrape"
+)
+
+// What the exit of load tells beside the usual.
+const (
+	exitWrong = 3
+	exitFloor = 4
+)
+
+// exitError is one that has an exit code of its own.
+type exitError struct {
+	error
+	code int
+}
+
+// loadRun is the command load.
+func loadRun(ctx context.Context, cfg *config, s streams) error {
+	switch l := &cfg.load; {
+	case l.List:
+		return listScenarios(s)
+	case l.Print != "":
+		text, err := scenario.Source(l.Print)
+		if err != nil {
+			return usageError{err}
+		}
+		_, err = s.out.Write(text)
+		return err
+	case l.Compare != "":
+		return loadCompare(ctx, cfg, s)
+	}
+	sc, err := cfg.scenario()
+	if err != nil {
+		return usageError{err}
+	}
+	r := newLoadRun(cfg, s)
+	defer r.live.Close()
+	rep, err := r.run(ctx, sc)
+	r.live.Close()
+	if err != nil {
+		return err
+	}
+	return r.tell(rep)
+}
+
+func listScenarios(s streams) error {
+	for _, name := range scenario.Names() {
+		sc, err := scenario.Shipped(name)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(s.out, "%-17s %s\n", name, sc.About); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const defaultScenario = "mixed"
+
+// scenario is the one that is asked for, with what flags change.
+func (c *config) scenario() (sc scenario.Scenario, err error) {
+	name, l := c.Operand, &c.load
+	if name == "" {
+		name = defaultScenario
+	}
+	if raw, failed := os.ReadFile(name); failed == nil {
+		sc, err = scenario.Parse(name, raw)
+	} else if _, shipped := scenario.Source(name); shipped != nil {
+		return sc, fmt.Errorf("%s is neither a file (%w) nor a shipped scenario; roundhouse load --list lists them", name, failed)
+	} else {
+		sc, err = scenario.Shipped(name)
+	}
+	if err != nil {
+		return sc, err
+	}
+	if l.Users > 0 || l.Contexts > 0 {
+		sc = sc.For(l.Users, l.Contexts)
+	}
+	if l.Rate > 0 {
+		sc = sc.Faster(l.Rate)
+	} else if l.URL != "" && !onLoopback(l.URL) {
+		sc = sc.Faster(remoteRate)
+	}
+	if l.Duration > 0 {
+		sc = sc.Lasting(l.Duration)
+	}
+	if l.Warmup >= 0 {
+		sc.Warmup.Duration = l.Warmup
+	}
+	if l.Era != "" {
+		sc.Era = scenario.Era(l.Era)
+	}
+	return sc, sc.Check()
+}
+
+// remoteRate is how many calls a second somebody else's server gets by default.
+const remoteRate = 10
+
+// loadRunning is a run of load at work.
+type loadRunning struct {
+	cfg  *config
+	s    streams
+	live *progress
+	out  string // directory for what was wrong
+}
+
+func newLoadRun(cfg *config, s streams) *loadRunning {
+	return &loadRunning{cfg: cfg, s: s, live: newProgress(cfg, s)}
+}
+
+// run drives what --url names, or a stage of its own.
+func (r *loadRunning) run(ctx context.Context, sc scenario.Scenario) (rep measure.Report, err error) {
+	if err := r.prepareOut(); err != nil {
+		return rep, err
+	}
+	target := target{mcp: r.cfg.load.URL, signIn: r.cfg.load.SignIn, faults: r.cfg.load.FaultsURL, metrics: r.cfg.load.MetricsURL, pid: r.cfg.load.ServerPID}
+	if target.mcp == "" {
+		st, failed := setStage(ctx, scaleOf(sc), 0, r.live.say)
+		if failed != nil {
+			return rep, failed
+		}
+		defer func() { err = errors.Join(err, st.close()) }()
+		r.live.say("starting the server")
+		n, failed := st.serve(ctx)
+		if failed != nil {
+			return rep, failed
+		}
+		target = st.target(n, scaleOf(sc))
+	} else if r.cfg.Scale != "" {
+		scale, failed := parseScale(r.cfg.Scale)
+		if failed != nil {
+			return rep, usageError{failed}
+		}
+		target.scale = &scale
+	}
+	if r.cfg.load.Workers > 1 {
+		return r.workers(ctx, target)
+	}
+	return r.drive(ctx, sc, target)
+}
+
+// drive is the run itself.
+func (r *loadRunning) drive(ctx context.Context, sc scenario.Scenario, t target) (rep measure.Report, err error) {
+	l := &r.cfg.load
+	header, err := l.Header.parse()
+	if err != nil {
+		return rep, usageError{err}
+	}
+	users, err := r.cfg.signIn(ctx, t, sc, header, r)
+	if err != nil {
+		return rep, err
+	}
+	defer func() { err = errors.Join(err, users.close(context.WithoutCancel(ctx))) }()
+	run := load.Config{
+		Scenario: sc, URL: t.mcp, Target: t.name, Command: r.cfg.loadCommand(),
+		SignIn: users.signIn, Header: header, Scale: t.scale, Seed: l.Seed,
+		Progress: r.live.show, Log: r.live.say, Faults: t.faults, PID: t.pid,
+		KeepWrong: r.out, FailFast: l.FailFast,
+	}
+	if run.Worker, run.Workers, err = parseWorker(l.Worker); err != nil {
+		return rep, usageError{err}
+	}
+	if t.metrics != "" {
+		run.Sample = nodemetrics.New(t.metrics)
+	}
+	rep, err = load.Run(ctx, run)
+	rep.Machine.Version = version()
+	return rep, err
+}
+
+// prepareOut makes the directory in which what is wrong is kept.
+func (r *loadRunning) prepareOut() (err error) {
+	r.out = cmp.Or(r.cfg.load.Wrong, r.cfg.load.Out)
+	if r.out == "" {
+		r.out, err = os.MkdirTemp("", "roundhouse-wrong-")
+		return err
+	}
+	return os.MkdirAll(r.out, 0o700)
+}
+
+// tell writes the report, and is an error if something in it should be one.
+func (r *loadRunning) tell(rep measure.Report) error {
+	if r.cfg.load.Out == "" && r.out != "" {
+		_ = os.Remove(r.out) // if nothing is in it
+	}
+	if err := r.cfg.writeReport(rep, r.s); err != nil {
+		return err
+	}
+	var failed []string
+	for _, f := range r.cfg.load.Fail {
+		failed = append(failed, f.Check(rep.Comparisons)...)
+	}
+	switch {
+	case rep.Canaries.Wrong > 0:
+		return exitError{fmt.Errorf("%d answers were wrong; see %s", rep.Canaries.Wrong, r.out), exitWrong}
+	case len(failed) > 0:
+		return exitError{fmt.Errorf("a floor was not met: %s", failed[0]), exitFloor}
+	}
+	return nil
+}
+
+// writeReport puts it on standard output, and into --out.
+func (c *config) writeReport(rep measure.Report, s streams) error {
+	if c.load.Out != "" {
+		if err := rep.Write(filepath.Join(c.load.Out, "report.json")); err != nil {
+			return err
+		}
+		if err := writePage(filepath.Join(c.load.Out, "report.html"), rep); err != nil {
+			return err
+		}
+	}
+	return c.printReport(rep, s)
+}
+
+func (c *config) printReport(rep measure.Report, s streams) error {
+	if !c.load.JSON {
+		return report.WriteText(s.out, rep)
+	}
+	e := json.NewEncoder(s.out)
+	e.SetIndent("", " ")
+	return e.Encode(rep)
+}
+
+func writePage(path string, rep measure.Report) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.WriteHTML(f, rep), f.Close())
+}
+
+func loadDiff(_ context.Context, cfg *config, s streams) error {
+	a, err := measure.Read(cfg.Operands[0])
+	if err != nil {
+		return err
+	}
+	b, err := measure.Read(cfg.Operands[1])
+	if err != nil {
+		return err
+	}
+	changes, err := report.Between(a, b)
+	if err != nil {
+		return err
+	}
+	if !cfg.load.JSON {
+		return changes.WriteText(s.out)
+	}
+	e := json.NewEncoder(s.out)
+	e.SetIndent("", " ")
+	return e.Encode(changes)
+}
+
+func loadMerge(_ context.Context, cfg *config, s streams) error {
+	var all []measure.Report
+	for _, path := range cfg.Operands {
+		rep, err := measure.Read(path)
+		if err != nil {
+			return err
+		}
+		all = append(all, rep)
+	}
+	merged, err := measure.Merge(all...)
+	if err != nil {
+		return err
+	}
+	if cfg.load.Out != "" {
+		return merged.Write(cfg.load.Out)
+	}
+	return cfg.printReport(merged, s)
+}
+
+// progress is shown on standard error.
+type progress struct {
+	live *report.Live // nil: not shown
+	say  func(string)
+}
+
+func newProgress(cfg *config, s streams) *progress {
+	if cfg.load.Quiet {
+		return &progress{say: func(string) {}}
+	}
+	p := &progress{live: report.NewLive(s.err)}
+	p.say = func(what string) { p.live.Show(report.Progress{Phase: what}) }
+	return p
+}
+
+func (p *progress) show(now load.Progress) {
+	if p.live != nil {
+		p.live.Show(report.Progress(now))
+	}
+}
+
+func (p *progress) Close() {
+	if p.live != nil {
+		p.live.Close()
+	}
+}
+
+// lastSignOut is how long the end waits for users to be signed out.
+const lastSignOut = 20 * time.Second
