@@ -24,7 +24,7 @@ func (b bar) heading() bool { return b.better.Median <= 0 }
 func comparisonFigure(r measure.Report) figure {
 	f := figure{Name: "comparison", Title: "How many times better ours is", X: axis{Say: func(v float64) string { return short(v) + nbsp + "×" }}}
 	for _, c := range r.Comparisons {
-		f.Bars = append(f.Bars, bar{name: "against " + clean(c.Theirs, longName) + ": " + clean(c.What, longName)})
+		f.Bars = append(f.Bars, bar{name: clean(join(": ", "against "+clean(c.Theirs, longName), c.What), 60)})
 		for _, v := range versuses(c) {
 			f.Bars = append(f.Bars, bar{v.name, v.better()})
 		}
@@ -45,7 +45,7 @@ func (f figure) drawBars(area draw.Canvas) {
 			wide = max(wide, style.Width(b.name))
 		}
 	}
-	p.X.Scale, p.X.Min, p.X.Max = plot.LogScale{}, roundDown(least), roundUp(most)
+	p.X.Scale, p.X.Min, p.X.Max = plot.LogScale{}, roundDown(least), roundUp(most*1.4) // and room for the figures
 	p.X.Tick.Marker = ratioTicks{f.X.Say}
 	p.Y.Min, p.Y.Max = -0.5, float64(len(f.Bars))-0.5
 	p.HideY()
@@ -91,12 +91,14 @@ func (bars barPlot) Plot(c draw.Canvas, p *plot.Plot) {
 		if b.better.Median < 1 {
 			color = inkSeries(1)
 		}
+		c.StrokeLine2(draw.LineStyle{Color: inkAxis, Width: 1}, one, at-8, one, at+8)
 		end := x(b.better.Median)
 		c.FillPolygon(color, []vg.Point{{X: one, Y: at - 5}, {X: end, Y: at - 5}, {X: end, Y: at + 5}, {X: one, Y: at + 5}})
-		whisker := draw.LineStyle{Color: inkAxis, Width: 1.2}
+		whisker := draw.LineStyle{Color: inkText, Width: 1.2}
 		c.StrokeLine2(whisker, x(b.better.Min), at, x(b.better.Max), at)
 		c.StrokeLine2(whisker, x(b.better.Min), at-3, x(b.better.Min), at+3)
 		c.StrokeLine2(whisker, x(b.better.Max), at-3, x(b.better.Max), at+3)
+		style.XAlign = draw.XLeft
+		c.FillText(style, vg.Point{X: max(one, x(b.better.Max)) + 5, Y: at}, ratio(b.better.Median))
 	}
-	c.StrokeLine2(draw.LineStyle{Color: inkAxis, Width: 1}, one, c.Min.Y, one, c.Max.Y)
 }

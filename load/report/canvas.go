@@ -20,6 +20,7 @@ type ink string
 
 const (
 	inkAxis  ink = "axis"
+	inkText  ink = "text" // and what must stand out from bars
 	inkGrid  ink = "grid"
 	inkShade ink = "shade" // of the warm-up
 	inkMark  ink = "mark"  // of moments

@@ -39,8 +39,8 @@ type line struct {
 }
 
 const (
-	plotWidth  = 440
-	plotHeight = 270
+	plotWidth  = 390
+	plotHeight = 250
 	fontSize   = 11
 	em         = fontSize
 )
@@ -60,7 +60,7 @@ func (l line) style() draw.LineStyle {
 func (f figure) svg(titled bool) string {
 	height := vg.Length(plotHeight)
 	if f.Bars != nil {
-		height = vg.Length(80 + 19*len(f.Bars))
+		height = vg.Length(62 + 19*len(f.Bars))
 	}
 	if titled {
 		height += 2 * em
@@ -110,10 +110,12 @@ func (f figure) draw(area draw.Canvas) {
 // turn one on its side.
 func labels(c draw.Canvas, x, y string) draw.Canvas {
 	style := textStyle(inkAxis, fontSize)
-	c.FillText(style, vg.Point{X: c.Min.X, Y: c.Max.Y}, y)
+	if y != "" {
+		c.FillText(style, vg.Point{X: c.Min.X, Y: c.Max.Y}, y)
+		c.Max.Y -= 1.7 * em
+	}
 	style.XAlign, style.YAlign = draw.XRight, draw.YBottom
 	c.FillText(style, vg.Point{X: c.Max.X, Y: c.Min.Y}, x)
-	c.Max.Y -= 1.7 * em
 	c.Min.Y += 1.4 * em
 	return c
 }

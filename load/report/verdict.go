@@ -38,10 +38,10 @@ func judge(r measure.Report) verdict {
 	case len(doubts(r)) > 0:
 		return verdict{doubt, "NOT TO BE TRUSTED: " + doubts(r)[0]}
 	case bad > 0:
-		return verdict{doubt, fmt.Sprintf("NOT ALL GOOD: %s, but %s (%s) turned away or lost; p99 %s",
+		return verdict{doubt, fmt.Sprintf("NOT ALL GOOD: %s, but %s (%s) turned away or lost; p99"+nbsp+"%s",
 			canaryWords(r.Canaries), plural(bad, "call", "calls"), share(float64(bad), float64(t.Count)), duration(t.Latency.Quantile(0.99)))}
 	}
-	return verdict{good, fmt.Sprintf("GOOD: %s, none lost, %s; p99 %s",
+	return verdict{good, fmt.Sprintf("GOOD: %s, none lost, %s; p99"+nbsp+"%s",
 		plural(t.Count, "call", "calls"), canaryWords(r.Canaries), duration(t.Latency.Quantile(0.99)))}
 }
 
