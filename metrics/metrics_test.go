@@ -25,7 +25,7 @@ func used() *Metrics {
 	m := New(Config{Version: "1.2.3", Routes: []string{"mcp", "health"}, Read: func() Reading {
 		return Reading{
 			Contexts: 1, ContextsLimit: 2, Activating: 3, Actors: 4, Messages: 5, Activations: 6, ActivationFailures: 7, Passivations: 8,
-			Streams: 9, Sessions: 10, Tasks: 11, Watched: 12, Events: 13, EventBytes: 14, Bodies: 15,
+			Streams: 9, Sessions: 10, Tasks: 11, Watched: 12, Events: 13, EventBytes: 14, Bodies: 15, TokensRemembered: 17, TokensAsked: 18,
 			Refusals: map[string]uint64{"contexts": 16, "bodies": 0},
 		}
 	}})

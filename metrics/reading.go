@@ -21,6 +21,8 @@ type Reading struct {
 	// those that nobody has met are there.
 	Refusals map[string]uint64
 
+	TokensRemembered, TokensAsked uint64 // for, of the database
+
 	Streams, Sessions, Tasks, Watched int
 
 	Events, EventBytes int64 // kept, so that a broken stream can be resumed
@@ -66,13 +68,17 @@ var numbers = []number{
 	gauge("request_body_bytes", "Room held for the bodies of requests on MCP URLs that are being answered.", func(r *Reading) float64 { return float64(r.Bodies) }),
 }
 
-var refusals = desc("refusals_total", "What was turned away because a limit was met.", "limit")
+var (
+	refusals = desc("refusals_total", "What was turned away because a limit was met.", "limit")
+	lookups  = desc("token_lookups_total", "Access tokens that were found in memory, and those that the database was asked for.", "from")
+)
 
 func (c reader) Describe(ch chan<- *prometheus.Desc) {
 	for _, n := range numbers {
 		ch <- n.desc
 	}
 	ch <- refusals
+	ch <- lookups
 }
 
 func (c reader) Collect(ch chan<- prometheus.Metric) {
@@ -80,6 +86,8 @@ func (c reader) Collect(ch chan<- prometheus.Metric) {
 	for _, n := range numbers {
 		ch <- prometheus.MustNewConstMetric(n.desc, n.kind, n.of(&r))
 	}
+	ch <- prometheus.MustNewConstMetric(lookups, prometheus.CounterValue, float64(r.TokensRemembered), "memory")
+	ch <- prometheus.MustNewConstMetric(lookups, prometheus.CounterValue, float64(r.TokensAsked), "store")
 	for _, limit := range slices.Sorted(maps.Keys(r.Refusals)) {
 		ch <- prometheus.MustNewConstMetric(refusals, prometheus.CounterValue, float64(r.Refusals[limit]), limit)
 	}

@@ -25,6 +25,8 @@ type cache[K comparable, V any] struct {
 	// between.
 	forgets atomic.Uint64
 
+	remembered, asked atomic.Uint64 // what look has found, and what it has not
+
 	mu    sync.RWMutex // guards known
 	known map[K]known[V]
 }
@@ -51,8 +53,10 @@ func (c *cache[K, V]) look(key K) (k known[V], ok bool) {
 	k, ok = c.known[key]
 	c.mu.RUnlock()
 	if !ok || k.changes != fresh.changes || fresh.since.Sub(k.since) >= TokenLag {
+		c.asked.Add(1)
 		return fresh, false
 	}
+	c.remembered.Add(1)
 	k.value = c.clone(k.value)
 	return k, true
 }
@@ -76,6 +80,15 @@ func (c *cache[K, V]) forget() {
 	if c != nil {
 		c.forgets.Add(1)
 	}
+}
+
+// TokenLookups counts, since the start, the access tokens that the store still
+// knew from before, and those that the database had to be asked for.
+func (s *SQLStore) TokenLookups() (remembered, asked uint64) {
+	if s.tokens == nil {
+		return 0, 0
+	}
+	return s.tokens.remembered.Load(), s.tokens.asked.Load()
 }
 
 // grantedToken is what a store tells of an access token.

@@ -132,6 +132,9 @@ func TestCache_lasts(t *testing.T) {
 	if _, ok := nodes[0].tokens.look(access); !ok {
 		t.Error("a refresh and a use made the token unknown")
 	}
+	if remembered, asked := nodes[0].TokenLookups(); remembered != 1 || asked != 1 {
+		t.Errorf("%d remembered and %d asked for, want one each", remembered, asked)
+	}
 }
 
 // On a file, what another process does is seen sooner.

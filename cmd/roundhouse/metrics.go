@@ -29,6 +29,7 @@ func (p *program) reading(maxContexts int) metrics.Reading {
 	refusals := p.node.Refusals()
 	refusals["sessions"], refusals["user_watched"] = node.Transport.RefusedSessions, node.Transport.RefusedWatches
 	refusals["tasks"], refusals["bodies"], refusals["user_streams"] = tasks.Refused, refusedBodies, p.streams.Refused()
+	remembered, asked := p.store.TokenLookups()
 	return metrics.Reading{
 		Contexts:      node.Contexts,
 		ContextsLimit: maxContexts,
@@ -40,6 +41,9 @@ func (p *program) reading(maxContexts int) metrics.Reading {
 		ActivationFailures: node.Failures,
 		Passivations:       node.Passivations,
 		Refusals:           refusals,
+
+		TokensRemembered: remembered,
+		TokensAsked:      asked,
 
 		Streams:    p.streams.Open(),
 		Sessions:   node.Transport.Sessions,

@@ -120,6 +120,9 @@ func TestServe_Metrics(t *testing.T) {
 			t.Errorf("%s is %v", id, got.values[id])
 		}
 	}
+	if memory, store := got.values["roundhouse_token_lookups_total memory"], got.values["roundhouse_token_lookups_total store"]; memory+store != 8 || store < 2 {
+		t.Errorf("%v tokens were found in memory, %v in the store; want 8 together, and 2 at least there", memory, store)
+	}
 	if whole, own := got.values["roundhouse_activation_duration_seconds sum"], got.values["roundhouse_activation_own_duration_seconds sum"]; own <= 0 || own >= whole {
 		t.Errorf("activations took %v s, without Sentry %v s", whole, own)
 	}
@@ -137,7 +140,7 @@ func TestServe_Metrics(t *testing.T) {
 func (s scrape) discreet(t *testing.T, secrets ...string) {
 	t.Helper()
 	labels := slices.Sorted(maps.Keys(s.labels))
-	if want := []string{"code", "goversion", "kind", "limit", "outcome", "route", "version"}; !slices.Equal(labels, want) {
+	if want := []string{"code", "from", "goversion", "kind", "limit", "outcome", "route", "version"}; !slices.Equal(labels, want) {
 		t.Errorf("labels %q, want %q", labels, want)
 	}
 	for _, secret := range append(secrets, "acme", "storefront", "globex", "mara", "/mcp", "rh_", "sandbox/") {
