@@ -95,7 +95,7 @@ func (rt *router) discovery(m *mux.Router) {
 func (rt *router) llms() string {
 	return fmt.Sprintf(`# Roundhouse
 
-> An MCP server for Sentry and Sentry-compatible servers: issues, events, traces, releases and monitors for coding agents.
+> An MCP server for Sentry and Sentry-compatible servers: issues, errors, spans and logs for coding agents.
 > Not affiliated with Functional Software, Inc.
 
 Speaks MCP %[2]s over Streamable HTTP. Signing in is OAuth 2.1: a client without a token gets a 401 that says where to
