@@ -35,6 +35,8 @@ type Exchange struct {
 	Malformed     error     // why Body could not be read to its end as messages
 	Reopened      bool      // the session had ended, and this was sent again in a new one
 
+	LastEventID string // of a stream that can be resumed after it
+
 	buffer *bytes.Buffer
 }
 

@@ -34,8 +34,9 @@ type Event struct {
 const maxEvent = 1 << 20
 
 // Listen opens a stream and returns when it has ended: without an error if the
-// server ended it, or would not open it, which Status tells. To open it again
-// is the caller's business.
+// server ended it, or would not open it, which Status tells; of a stream that
+// broke off there is an Exchange as well. To open it again, after its
+// LastEventID if it has one, is the caller's business.
 //
 // Legacy: the stream is the session's, which is begun if need be; subscriptions
 // that are refused are missing in what OnOpen is told.
@@ -55,7 +56,7 @@ func (c *Client) Listen(ctx context.Context, s Subscription) (*Exchange, error) 
 		return x, x.read(resp)
 	}
 	if c.era == Legacy {
-		granted, err := c.subscribe(ctx, s)
+		granted, err := c.subscribe(ctx, m.session, s)
 		if err != nil {
 			return nil, err
 		}
@@ -90,14 +91,16 @@ func (s Subscription) opened(granted []string) {
 }
 
 // subscribe makes the subscriptions of a legacy session, which has them still
-// when its stream is resumed.
-func (c *Client) subscribe(ctx context.Context, s Subscription) (granted []string, err error) {
+// when its stream is resumed. It begins no other session: the stream would not
+// be that one's.
+func (c *Client) subscribe(ctx context.Context, session string, s Subscription) (granted []string, err error) {
 	if s.LastEventID != "" {
 		return s.URIs, nil
 	}
 	for _, uri := range s.URIs {
-		params := append(appendString([]byte(`{"uri":`), uri), '}')
-		x, err := c.Do(ctx, "resources/subscribe", "", params)
+		m := c.message("resources/subscribe", "", append(appendString([]byte(`{"uri":`), uri), '}'), true)
+		m.session = session
+		x, err := c.exchange(ctx, m)
 		if err != nil {
 			return nil, err
 		}
@@ -116,6 +119,9 @@ func (x *Exchange) follow(body io.Reader, s Subscription) error {
 	events.Split(splitEvents)
 	for events.Scan() {
 		id, data, _ := cutEvent(events.Bytes())
+		if id != "" {
+			x.LastEventID = id
+		}
 		if len(data) == 0 {
 			continue
 		}
