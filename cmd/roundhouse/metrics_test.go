@@ -1,12 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
@@ -128,11 +131,6 @@ func TestServe_Metrics(t *testing.T) {
 	}
 	got.discreet(t, token, session)
 	r.withoutMetrics(token)
-	r.stop()
-	if resp, err := http.Get(url); err == nil {
-		resp.Body.Close()
-		t.Errorf("%s answers when all is over: %s", url, resp.Status)
-	}
 }
 
 // discreet checks that no metric tells of anybody, and none can have more
@@ -179,6 +177,62 @@ func (r *runner) withoutMetrics(token string) {
 				r.t.Errorf("GET %s for clients: %s %v\n%.200s", path, resp.Status, err, body)
 			}
 		}
+	}
+}
+
+// TestServe_MetricsLast holds a request while the program drains, which can be
+// watched until it has ended.
+func TestServe_MetricsLast(t *testing.T) {
+	r := start(t, t.TempDir(), nil, "--metrics-addr", "127.0.0.1:0")
+	url := r.stderr.find(`Metrics +(\S+)`)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 2\r\n\r\n{", r.login(mara, "").token(t))
+	held := func() bool {
+		s := r.scrape(url)
+		return s.values["roundhouse_http_requests_in_flight mcp"] == 1 && s.values["roundhouse_request_body_bytes"] == 2
+	}
+	for deadline := time.Now().Add(10 * time.Second); !held(); {
+		if time.Now().After(deadline) {
+			t.Fatal("the request is not counted")
+		}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.stop()
+	}()
+	r.stderr.find(`(draining)`)
+	if !held() {
+		t.Error("the request is not there while the program drains")
+	}
+	fmt.Fprint(conn, "}")
+	<-ended
+	if resp, err := http.Get(url); err == nil {
+		resp.Body.Close()
+		t.Errorf("%s answers when all is over: %s", url, resp.Status)
+	}
+}
+
+// TestServe_MetricsDoNotGrow asks for what there is not, in many ways.
+func TestServe_MetricsDoNotGrow(t *testing.T) {
+	r := start(t, t.TempDir(), nil, "--metrics-addr", "127.0.0.1:0")
+	url := r.stderr.find(`Metrics +(\S+)`)
+	token := r.login(mara, "").token(t)
+	r.send(http.MethodPost, "/acme-outdoors", token)
+	before := r.scrape(url)
+	for i := range 50 {
+		for _, method := range []string{http.MethodPost, http.MethodPut, fmt.Sprint("M", i)} {
+			r.send(method, fmt.Sprint("/org-", i), token)
+			r.send(method, fmt.Sprint("/../other-", i), token)
+			r.send(method, fmt.Sprint("/acme-outdoors/p-", i, "?q=", i), "")
+		}
+	}
+	if after := r.scrape(url); len(after.values) != len(before.values) {
+		t.Errorf("%d values have become %d", len(before.values), len(after.values))
 	}
 }
 
