@@ -71,16 +71,18 @@ func NewRecorder(start time.Time, warmup, window time.Duration) *Recorder {
 	return r
 }
 
-// Add counts one result.
+// Add counts one result. A call that was due before the start is counted as if it
+// had been due then.
 func (r *Recorder) Add(res Result) {
-	number := floorDiv(max(res.Due.Sub(r.zero), r.start.Sub(r.zero)), r.length)
+	due := max(res.Due.Sub(r.zero), r.start.Sub(r.zero))
+	number := floorDiv(due, r.length)
 	s := r.lockShard()
 	defer s.mu.Unlock()
 	if s.windows[number] == nil && len(s.windows) == heldWindows {
 		r.handIn(s)
 	}
 	s.count(res, number)
-	if !res.Due.Before(r.zero) {
+	if due >= 0 {
 		s.measure(res)
 	}
 }

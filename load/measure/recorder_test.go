@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"roundhouse/load/measure"
 )
@@ -95,6 +96,45 @@ func TestRecorder_WindowsAreBounded(t *testing.T) {
 	if len(rep.Series) > 600 || len(rep.Series) < 300 || count != calls || rep.Series[0].At != -10 {
 		t.Errorf("%d windows from %v s with %d calls, want at most 600 from -10 s with %d", len(rep.Series), rep.Series[0].At, count, calls)
 	}
+}
+
+// Whenever calls are due, each is in one window, the windows join, and what was
+// due after the warm-up is in the total.
+func TestRecorder_Properties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		warmup := time.Duration(rapid.IntRange(0, 90).Draw(t, "warmup")) * time.Second
+		window := time.Duration(rapid.IntRange(1, 5000).Draw(t, "window")) * time.Millisecond
+		dues := rapid.SliceOf(rapid.OneOf(rapid.IntRange(-100, 100), rapid.IntRange(0, 1_000_000))).Draw(t, "dues")
+		r := measure.NewRecorder(noon, warmup, window)
+		var measured uint64
+		for _, s := range dues {
+			due := time.Duration(s) * time.Second
+			r.Add(result(due, time.Millisecond))
+			if max(due, 0) >= warmup {
+				measured++
+			}
+		}
+		var rep measure.Report
+		r.Fill(&rep)
+		var count, latencies, after uint64
+		for i, w := range rep.Series {
+			count += w.Count
+			latencies += w.Latency.Count()
+			if w.At >= 0 {
+				after += w.Count
+			}
+			if i > 0 && math.Abs(rep.Series[i-1].At+rep.Series[i-1].Seconds-w.At) > 1e-6 {
+				t.Fatalf("window %d begins at %v s, the one before ends at %v s", i, w.At, rep.Series[i-1].At+rep.Series[i-1].Seconds)
+			}
+		}
+		if n := uint64(len(dues)); count != n || latencies != n || after != measured || rep.Total.Count != measured || len(rep.Series) > 600 {
+			t.Fatalf("%d windows hold %d calls and %d latencies, %d after the warm-up; total %d; want %d, %d measured",
+				len(rep.Series), count, latencies, after, rep.Total.Count, n, measured)
+		}
+		if len(rep.Series) > 0 && rep.Series[0].At < -warmup.Seconds()-1e-6 {
+			t.Fatalf("the first window begins at %v s, before the warm-up of %v", rep.Series[0].At, warmup)
+		}
+	})
 }
 
 // What several recorders counted is what one would have, and so is what many
