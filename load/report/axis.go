@@ -30,8 +30,14 @@ func sayShare(v float64) string { return short(100*v) + nbsp + "%" }
 // would press everything but the largest flat.
 const apart = 20
 
+// Decades of a logarithmic axis that have room for 2 and 5 between powers of ten.
+const (
+	decadesUp     = 3.1
+	decadesAcross = 1.6
+)
+
 // scale chooses between linear and logarithmic, and sets the range.
-func (a axis) scale(to *plot.Axis, values []float64) {
+func (a axis) scale(to *plot.Axis, values []float64, decades float64) {
 	least, most := math.Inf(1), math.Inf(-1)
 	for _, v := range values {
 		if !math.IsNaN(v) && !math.IsInf(v, 0) {
@@ -44,7 +50,7 @@ func (a axis) scale(to *plot.Axis, values []float64) {
 	if a.Log && least > 0 && most/least > apart {
 		to.Scale = plot.LogScale{}
 		to.Min, to.Max = roundDown(least), roundUp(most)
-		to.Tick.Marker = logTicks{a.Say}
+		to.Tick.Marker = logTicks{a.Say, decades}
 		to.Label.Text = a.Label + " (logarithmic)"
 		return
 	}
@@ -126,11 +132,14 @@ func (clockTicks) Ticks(from, to float64) []plot.Tick {
 }
 
 // logTicks label powers of ten, and 2 and 5 times these where there is room.
-type logTicks struct{ say func(float64) string }
+type logTicks struct {
+	say     func(float64) string
+	decades float64 // with room for 2 and 5
+}
 
 func (t logTicks) Ticks(from, to float64) []plot.Tick {
 	labeled := []float64{1}
-	if decades := math.Log10(to / from); decades < 3.1 {
+	if math.Log10(to/from) < t.decades {
 		labeled = []float64{1, 2, 5}
 	}
 	var ticks []plot.Tick

@@ -1,8 +1,6 @@
 package report
 
 import (
-	"math"
-
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -46,7 +44,7 @@ func (f figure) drawBars(area draw.Canvas) {
 		}
 	}
 	p.X.Scale, p.X.Min, p.X.Max = plot.LogScale{}, roundDown(least), roundUp(most*1.4) // and room for the figures
-	p.X.Tick.Marker = ratioTicks{f.X.Say}
+	p.X.Tick.Marker = logTicks{f.X.Say, decadesAcross}
 	p.Y.Min, p.Y.Max = -0.5, float64(len(f.Bars))-0.5
 	p.HideY()
 	p.Add(grid())
@@ -54,21 +52,6 @@ func (f figure) drawBars(area draw.Canvas) {
 	area = labels(area, "ours is better →", "")
 	area.Min.X += wide + 8
 	p.Draw(area)
-}
-
-// ratioTicks are those of a logarithmic axis around 1.
-type ratioTicks struct{ say func(float64) string }
-
-func (t ratioTicks) Ticks(from, to float64) []plot.Tick {
-	ticks := logTicks(t).Ticks(from, to)
-	if math.Log10(to/from) > 1.5 { // 2 and 5 are too much beside 1
-		for i := range ticks {
-			if e := math.Log10(ticks[i].Value); math.Abs(e-math.Round(e)) > 1e-6 {
-				ticks[i].Label = ""
-			}
-		}
-	}
-	return ticks
 }
 
 type barPlot []bar

@@ -139,7 +139,7 @@ func outcome(c measure.Comparison) string {
 	}
 	text := strings.Join(said, "; ") + "."
 	if b, t := badOf(c); b+t > 0 {
-		text += fmt.Sprintf(" Turned away or lost: %s by %s, %s by %s.", count(b), ours, count(t), theirs)
+		text += fmt.Sprintf(" Lost or turned away: %s by %s, %s by %s.", count(b), ours, count(t), theirs)
 	}
 	return text
 }

@@ -23,9 +23,10 @@ type figure struct {
 	X, Y        axis
 	Lines       []line
 	Moments     []measure.Moment
-	WarmUp      float64 // where it began, negative; 0: there was none
-	Note        string  // after the label of the y axis
-	Bars        []bar   // instead of lines
+	Span        []float64 // what the x axis reaches at least
+	WarmUp      float64   // where it began, negative; 0: there was none
+	Note        string    // after the label of the y axis
+	Bars        []bar     // instead of lines
 }
 
 // line is a series of points. Those without a value (NaN) are gaps.
@@ -86,8 +87,8 @@ func (f figure) draw(area draw.Canvas) {
 		return
 	}
 	p := newPlot()
-	f.X.scale(&p.X, f.values(func(p plotter.XY) float64 { return p.X }))
-	f.Y.scale(&p.Y, f.values(func(p plotter.XY) float64 { return p.Y }))
+	f.X.scale(&p.X, append(f.values(func(p plotter.XY) float64 { return p.X }), f.Span...), decadesAcross)
+	f.Y.scale(&p.Y, f.values(func(p plotter.XY) float64 { return p.Y }), decadesUp)
 	area.Max.Y -= f.legend(area)
 	area = labels(area, p.X.Label.Text, join("; ", p.Y.Label.Text, f.Note))
 	p.X.Label.Text, p.Y.Label.Text = "", ""

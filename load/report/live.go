@@ -119,7 +119,7 @@ func (p Progress) String() string {
 		parts[0] += fmt.Sprintf(" %s/%s", count(p.Done), count(p.Of))
 	case p.For > 0:
 		parts[0] += fmt.Sprintf(" %s of %s", clock(min(p.Elapsed, p.For)), clock(p.For))
-	default:
+	case p.Elapsed > 0:
 		parts[0] += " " + clock(p.Elapsed)
 	}
 	if p.Wrong > 0 {

@@ -65,8 +65,11 @@ func figures(rs []measure.Report) []figure {
 	for _, d := range drawings {
 		f := d.of(rs)
 		f.Name = d.name
-		if len(rs) == 1 && f.X.Ticks == timeAxis.Ticks {
-			f.Moments, f.WarmUp = rs[0].Moments, began(rs[0])
+		if f.X.Ticks == timeAxis.Ticks {
+			f.Span = span(rs)
+			if len(rs) == 1 {
+				f.Moments, f.WarmUp = rs[0].Moments, f.Span[0]
+			}
 		}
 		if !f.empty() {
 			all = append(all, f)
@@ -82,12 +85,16 @@ func (f figure) empty() bool {
 	return !slices.ContainsFunc(f.Lines, hasValue) && !slices.ContainsFunc(f.Bars, func(b bar) bool { return !b.heading() })
 }
 
-// began is when the first window of the warm-up did.
-func began(r measure.Report) float64 {
-	if len(r.Series) == 0 {
-		return 0
+// span is from where the first warm-up began to where the last run ended, so that
+// all plots over time are of the same time.
+func span(rs []measure.Report) []float64 {
+	from, to := 0.0, 0.0
+	for _, r := range rs {
+		if n := len(r.Series); n > 0 {
+			from, to = min(from, r.Series[0].At), max(to, r.Series[n-1].At+r.Series[n-1].Seconds)
+		}
 	}
-	return min(0, r.Series[0].At)
+	return []float64{from, to}
 }
 
 // lines makes the lines of a figure: of one report, several quantities, each in
@@ -240,11 +247,11 @@ func throughputFigure(rs []measure.Report) figure {
 	quantities := []quantity{{"calls", windows(perSecond(func(w measure.Window) uint64 { return w.Count })), ' '}}
 	if slices.ContainsFunc(rs[0].Series, func(w measure.Window) bool { return w.Bad > 0 }) {
 		bad := windows(perSecond(func(w measure.Window) uint64 { return w.Bad }))
-		quantities = append(quantities, quantity{"turned away or lost", bad, ' '})
+		quantities = append(quantities, quantity{"lost or turned away", bad, ' '})
 	}
 	f := figure{Title: "Calls over time", X: timeAxis, Y: axis{Label: "calls a second", Say: sayPlain, From0: true}, Lines: lines(rs, onlyFirst(rs, quantities...)...)}
 	f.Alt = "Calls over time: " + each(rs, func(r measure.Report) string {
-		return fmt.Sprintf("%s a second answered, %s turned away or lost in all", number(reached(r)), count(r.Total.Bad()))
+		return fmt.Sprintf("%s a second answered, %s lost or turned away in all", number(reached(r)), count(r.Total.Bad()))
 	})
 	return f
 }

@@ -59,6 +59,7 @@ func TestWriteText(t *testing.T) {
 	golden(t, "losses.txt", summary(t, losses()))
 	golden(t, "empty.txt", summary(t, measure.Report{}))
 	golden(t, "hostile.txt", summary(t, hostile()))
+	golden(t, "comparisons.txt", summary(t, measure.Report{Target: "roundhouse", Comparisons: example(1).Comparisons}))
 }
 
 // losses is a run whose server never answered.
@@ -115,16 +116,16 @@ func TestJudge(t *testing.T) {
 		"all is well": {func(*measure.Report) {}, verdict{good, "GOOD: 1 000 calls, none lost, no wrong answer; p99 10.0 ms"}},
 		"unchecked":   {func(r *measure.Report) { r.Canaries.Checked = 0 }, verdict{good, "GOOD: 1 000 calls, none lost, no answer was checked; p99 10.0 ms"}},
 		"one lost": {func(r *measure.Report) { add(&r.Total, measure.Lost, "timeout", 0) },
-			verdict{doubt, "NOT ALL GOOD: no wrong answer, but 1 call (0.1 %) turned away or lost; p99 10.0 ms"}},
+			verdict{doubt, "NOT ALL GOOD: no wrong answer, but 1 call (0.1 %) lost or turned away; p99 10.0 ms"}},
 		"one wrong is worse than anything": {func(r *measure.Report) { add(&r.Total, measure.Lost, notSent, 0); r.Canaries.Wrong = 1 },
 			verdict{wrong, "WRONG: 1 answer did not belong to whoever asked, of 1 000 checked"}},
 		"late": {func(r *measure.Report) {
 			for range 20 {
 				r.Late.Add(5 * ms)
 			}
-		}, verdict{doubt, "NOT TO BE TRUSTED: one call in a hundred was sent 5.00 ms or more after it was due (the latencies count from then): the machine was too busy for the harness, or too many calls waited for answers"}},
+		}, verdict{doubt, "NOT TO BE TRUSTED: calls were sent late or not at all; no wrong answer, 0 lost or turned away; p99 10.0 ms"}},
 		"never sent": {func(r *measure.Report) { add(&r.Total, measure.Lost, notSent, 0) },
-			verdict{doubt, "NOT TO BE TRUSTED: 1 call was due and never sent: the rate was more than could be sent or answered"}},
+			verdict{doubt, "NOT TO BE TRUSTED: calls were sent late or not at all; no wrong answer, 1 lost or turned away; p99 10.0 ms"}},
 	}
 	for name, test := range tests {
 		got := judge(answered(test.change))

@@ -30,19 +30,45 @@ func judge(r measure.Report) verdict {
 		return verdict{wrong, fmt.Sprintf("WRONG: %s did not belong to whoever asked, of %s checked",
 			plural(r.Canaries.Wrong, "answer", "answers"), count(r.Canaries.Checked))}
 	case t.Count == 0 && len(r.Comparisons) > 0:
-		return verdict{good, fmt.Sprintf("COMPARED with %s", plural(len(r.Comparisons), "other design", "other designs"))}
+		return verdict{good, compared(r.Comparisons)}
 	case t.Count == 0:
 		return verdict{doubt, "NOTHING was measured"}
 	case answered == 0:
 		return verdict{wrong, fmt.Sprintf("NO ANSWER: none of %s was answered", plural(t.Count, "call", "calls"))}
 	case len(doubts(r)) > 0:
-		return verdict{doubt, "NOT TO BE TRUSTED: " + doubts(r)[0]}
+		return verdict{doubt, fmt.Sprintf("NOT TO BE TRUSTED: calls were sent late or not at all; %s, %s lost or turned away; p99"+nbsp+"%s",
+			canaryWords(r.Canaries), count(bad), duration(t.Latency.Quantile(0.99)))}
 	case bad > 0:
-		return verdict{doubt, fmt.Sprintf("NOT ALL GOOD: %s, but %s (%s) turned away or lost; p99"+nbsp+"%s",
+		return verdict{doubt, fmt.Sprintf("NOT ALL GOOD: %s, but %s (%s) lost or turned away; p99"+nbsp+"%s",
 			canaryWords(r.Canaries), plural(bad, "call", "calls"), share(float64(bad), float64(t.Count)), duration(t.Latency.Quantile(0.99)))}
 	}
 	return verdict{good, fmt.Sprintf("GOOD: %s, none lost, %s; p99"+nbsp+"%s",
 		plural(t.Count, "call", "calls"), canaryWords(r.Canaries), duration(t.Latency.Quantile(0.99)))}
+}
+
+// compared counts where ours is better: in every round, or in none.
+func compared(all []measure.Comparison) string {
+	var better, worse, even, lost uint64
+	for _, c := range all {
+		for _, v := range versuses(c) {
+			switch v.wins() {
+			case 1:
+				better++
+			case -1:
+				worse++
+			default:
+				even++
+			}
+		}
+		ours, _ := badOf(c)
+		lost += ours
+	}
+	text := fmt.Sprintf("COMPARED in %s: ours is better in %s, worse in %s and neither in %s",
+		plural(len(all), "setting", "settings"), plural(better, "figure", "figures"), count(worse), count(even))
+	if lost > 0 {
+		text += fmt.Sprintf("; ours lost or turned away %s", plural(lost, "call", "calls"))
+	}
+	return text
 }
 
 func canaryWords(c measure.Canaries) string {
