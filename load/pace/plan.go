@@ -24,7 +24,7 @@ func Constant(rate float64, length time.Duration) Pacer {
 func Steps(list ...Step) Pacer {
 	plan := &steps{}
 	for _, s := range list {
-		s.Rate, s.For = max(s.Rate, 0), max(s.For, 0)
+		s.Rate, s.For = possible(s.Rate), max(s.For, 0)
 		plan.parts = append(plan.parts, part{Step: s, begins: plan.length, first: plan.calls})
 		plan.length += s.For
 		plan.calls += s.Rate * s.For.Seconds()
@@ -71,7 +71,7 @@ func (s *steps) String() string {
 
 // Ramp is a rate that rises or falls steadily from one to another.
 func Ramp(from, to float64, over time.Duration) Pacer {
-	return &ramp{from: max(from, 0), to: max(to, 0), over: max(over, 0)}
+	return &ramp{from: possible(from), to: possible(to), over: max(over, 0)}
 }
 
 type ramp struct {
@@ -145,6 +145,15 @@ func (p *poisson) sumOf(n uint64) float64 {
 }
 
 func (p *poisson) String() string { return p.Pacer.String() + ", at random" }
+
+// possible is the rate, or the nearest of which there can be a plan. One that is
+// no number is none.
+func possible(rate float64) float64 {
+	if !(rate > 0) {
+		return 0
+	}
+	return min(rate, float64(time.Second)) // a call each nanosecond
+}
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 

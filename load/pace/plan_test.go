@@ -18,6 +18,7 @@ func TestPacer_Due(t *testing.T) {
 		due   time.Duration
 		words string
 	}{
+		{"no rate that there can be", pace.Constant(math.Inf(1), time.Second), 999, 999 * time.Nanosecond, "1e+09/s"},
 		{"first", pace.Constant(200, time.Second), 0, 0, "200/s"},
 		{"constant", pace.Constant(200, time.Second), 199, 995 * time.Millisecond, "200/s"},
 		{"slower than one a second", pace.Constant(0.25, time.Minute), 3, 12 * time.Second, "0.25/s"},
@@ -39,7 +40,7 @@ func TestPacer_Due(t *testing.T) {
 
 func TestPacer_Nothing(t *testing.T) {
 	for _, plan := range []pace.Pacer{
-		pace.Constant(0, time.Minute), pace.Constant(-1, time.Minute), pace.Constant(100, 0), pace.Steps(),
+		pace.Constant(0, time.Minute), pace.Constant(-1, time.Minute), pace.Constant(math.NaN(), time.Minute), pace.Ramp(math.NaN(), -1, time.Minute), pace.Constant(100, 0), pace.Steps(),
 		pace.Ramp(0, 0, time.Minute), pace.Ramp(1, 100, 0), pace.Poisson(pace.Constant(0, time.Minute), 1),
 	} {
 		if due, ok := plan.Due(0); ok {
