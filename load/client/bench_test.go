@@ -59,3 +59,14 @@ func BenchmarkHTTP(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkNew is what one more context costs the harness in memory.
+func BenchmarkNew(b *testing.B) {
+	shared := NewHTTP()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := New(Config{URL: "http://127.0.0.1:8080/mcp/acme/shop", Era: Modern, HTTP: shared, Authorize: token, Prefix: "w1c1-"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -44,7 +44,8 @@ type Client struct {
 	authorize func(context.Context) (string, error)
 	further   http.Header // Config.Header
 	http      *http.Client
-	blank     *http.Request // that each request begins as
+	blank     http.Request // that each request begins as
+	header    http.Header  // that each has
 	url       string
 	prefix    string
 	meta      string // the _meta of each request, with its name
@@ -64,7 +65,7 @@ func NewHTTP() *http.Client {
 	transport.MaxIdleConns = 0 // no limit
 	transport.MaxIdleConnsPerHost = 1 << 16
 	transport.DisableCompression = true // costs both sides more than the loopback
-	return &http.Client{Transport: transport}
+	return &http.Client{Transport: transport, CheckRedirect: stay}
 }
 
 // New checks cfg and sends nothing.
@@ -80,8 +81,18 @@ func New(cfg Config) (*Client, error) {
 	case strings.ContainsFunc(cfg.Prefix, needsQuoting):
 		return nil, fmt.Errorf("prefix %q: only letters, digits and -_.: are allowed", cfg.Prefix)
 	}
-	c := &Client{era: cfg.Era, authorize: cfg.Authorize, url: cfg.URL, further: canonical(cfg.Header), prefix: cfg.Prefix, meta: metaOf(cfg)}
-	c.http = cfg.HTTP
+	c := &Client{
+		era: cfg.Era, url: cfg.URL, prefix: cfg.Prefix, authorize: cfg.Authorize, further: canonical(cfg.Header), http: cfg.HTTP,
+		blank: http.Request{Method: http.MethodPost, URL: at, Host: at.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
+	}
+	switch {
+	case cfg.Era == Legacy:
+		c.header = legacyHeader
+	case cfg.Tasks:
+		c.header, c.meta = modernHeader, metaTasks
+	default:
+		c.header, c.meta = modernHeader, metaPlain
+	}
 	if c.http == nil {
 		c.http = NewHTTP()
 	}
@@ -90,7 +101,6 @@ func New(cfg Config) (*Client, error) {
 		once.CheckRedirect = stay
 		c.http = &once
 	}
-	c.blank = &http.Request{Method: http.MethodPost, URL: at, Host: at.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: headerOf(cfg.Era)}
 	return c, nil
 }
 
@@ -102,35 +112,38 @@ func needsQuoting(r rune) bool {
 
 // canonical spells the names as net/http does, who ever wrote them.
 func canonical(h http.Header) http.Header {
+	if len(h) == 0 {
+		return nil
+	}
 	all := http.Header{}
 	for name, values := range h {
-		all[http.CanonicalHeaderKey(name)] = append(all[http.CanonicalHeaderKey(name)], values...)
+		name = http.CanonicalHeaderKey(name)
+		all[name] = append(all[name], values...)
 	}
 	return all
 }
 
-func headerOf(era Era) http.Header {
-	all := http.Header{
+// What does not change from one client to the next is there once: a run may
+// have a million of them.
+var (
+	legacyHeader = http.Header{
 		"User-Agent":   {"roundhouse-load"},
 		"Accept":       {"application/json, text/event-stream"},
 		"Content-Type": {"application/json"},
 	}
-	if era == Modern {
-		all["Mcp-Protocol-Version"] = []string{string(Modern)}
+	modernHeader = http.Header{
+		"User-Agent":           {"roundhouse-load"},
+		"Accept":               {"application/json, text/event-stream"},
+		"Content-Type":         {"application/json"},
+		"Mcp-Protocol-Version": {string(Modern)},
 	}
-	return all
-}
+	metaPlain = metaOf("{}")
+	metaTasks = metaOf(`{"extensions":{"io.modelcontextprotocol/tasks":{}}}`)
+)
 
 const clientInfo = `{"name":"roundhouse-load","version":"1"}`
 
-func metaOf(cfg Config) string {
-	if cfg.Era != Modern {
-		return ""
-	}
-	capabilities := "{}"
-	if cfg.Tasks {
-		capabilities = `{"extensions":{"io.modelcontextprotocol/tasks":{}}}`
-	}
+func metaOf(capabilities string) string {
 	return `"_meta":{"io.modelcontextprotocol/protocolVersion":"` + string(Modern) +
 		`","io.modelcontextprotocol/clientCapabilities":` + capabilities +
 		`,"io.modelcontextprotocol/clientInfo":` + clientInfo + `}`

@@ -159,7 +159,7 @@ func (c *Client) exchange(ctx context.Context, m message) (*Exchange, error) {
 // send returns as soon as the header of the answer is there. The caller closes
 // the body.
 func (c *Client) send(ctx context.Context, m message) (*Exchange, *http.Response, error) {
-	x := &Exchange{ID: m.id, Method: m.method, URL: c.url, Sent: c.header(m), Request: m.body}
+	x := &Exchange{ID: m.id, Method: m.method, URL: c.url, Sent: c.headerOf(m), Request: m.body}
 	r := c.blank.WithContext(ctx)
 	header, err := c.withSecrets(ctx, x.Sent)
 	if err != nil {
@@ -208,9 +208,9 @@ func bare(err error) error {
 	return err
 }
 
-func (c *Client) header(m message) http.Header {
-	all := make(http.Header, len(c.blank.Header)+4)
-	maps.Copy(all, c.blank.Header)
+func (c *Client) headerOf(m message) http.Header {
+	all := make(http.Header, len(c.header)+4)
+	maps.Copy(all, c.header)
 	if c.era == Modern && m.method != "" {
 		all["Mcp-Method"] = []string{m.method}
 		if m.name != "" {
