@@ -2,11 +2,12 @@ package router
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"roundhouse/constraint"
@@ -18,7 +19,7 @@ import (
 func (rt *router) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		note := &note{id: strings.ToLower(rand.Text()[:16])}
+		note := &note{id: newID()}
 		w.Header().Set("X-Request-Id", note.id)
 		limitBodyTime(w, r)
 		rec := &recorder{ResponseWriter: w}
@@ -39,6 +40,13 @@ func (rt *router) observe(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), noteInContext{}, note)))
 	})
+}
+
+// newID is for logs, and need not be hard to guess.
+func newID() string {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], rand.Uint64())
+	return hex.EncodeToString(b[:])
 }
 
 // log leaves out the query, which may hold an authorization code, and shows an

@@ -1,16 +1,15 @@
 package router
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/gorilla/mux"
 
 	"roundhouse/constraint"
+	"roundhouse/jsonrpc"
 )
 
 // serve is the way of a request on an MCP URL.
@@ -57,7 +56,7 @@ func (rt *router) serve(w http.ResponseWriter, r *http.Request) {
 	defer release()
 	r = r.WithContext(ctx)
 	if body != nil {
-		r.Body = io.NopCloser(bytes.NewReader(body))
+		r.Body = jsonrpc.NewBody(body)
 	}
 	if isStream(r) {
 		done() // or open streams would take the places of calls

@@ -113,7 +113,7 @@ func New(cfg Config) http.Handler {
 	// came, because a redirected POST loses its body.
 	m := mux.NewRouter().UseEncodedPath().SkipClean(true)
 	places := []string{"", "/{org}", "/{org}/{project}"}
-	for _, place := range places { // what comes most comes first: routes are tried in turn
+	for _, place := range slices.Backward(places) { // what comes most comes first: routes are tried in turn
 		m.Path("/mcp" + place).Methods(http.MethodPost).HandlerFunc(rt.serve)
 	}
 	m.Path(healthPath).Methods(http.MethodGet, http.MethodHead).HandlerFunc(rt.health)

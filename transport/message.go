@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"roundhouse/jsonrpc"
 )
 
 // Message is what a request says about itself, read once: all that is decided
@@ -90,7 +92,7 @@ func MessageFrom(ctx context.Context) (*Message, bool) {
 // putBack makes Body what the next reader of r reads.
 func (m *Message) putBack(r *http.Request) {
 	if m.Form != None {
-		r.Body = io.NopCloser(bytes.NewReader(m.Body))
+		r.Body = jsonrpc.NewBody(m.Body)
 		r.ContentLength = int64(len(m.Body))
 	}
 }
@@ -100,6 +102,9 @@ var errTooLarge = errors.New("the body is too large")
 func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, errTooLarge
+	}
+	if body, ok := r.Body.(*jsonrpc.Body); ok && len(body.Whole) <= maxBody {
+		return body.Whole, nil
 	}
 	if r.Body == nil {
 		return nil, nil
