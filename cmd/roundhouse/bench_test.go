@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"testing"
 
 	"github.com/mark3labs/mcp-go/server"
@@ -64,20 +63,25 @@ func callWhoami(ctx context.Context, url, token string) error {
 	return nil
 }
 
-// newBoundNode has the real catalog, and binds keys without asking Sentry.
-func newBoundNode(b *testing.B) *actors.Node {
+// newBoundNode has the real catalog, and binds keys without asking Sentry. tune
+// may be nil.
+func newBoundNode(b *testing.B, tune func(*actors.Config)) *actors.Node {
 	client, err := sentry.NewClient(sentry.Config{BaseURL: "http://127.0.0.1:1", Tokens: sentry.StaticToken{}})
 	if err != nil {
 		b.Fatal(err)
 	}
 	catalog := tools.Default()
-	node, err := actors.Start(actors.Config{
+	cfg := actors.Config{
 		MaxContexts: 1 << 30,
 		Logger:      slog.New(slog.DiscardHandler),
 		NewServer: func(_ context.Context, key constraint.Key) (*server.MCPServer, error) {
 			return catalog.NewServer(tools.Env{Key: key, Sentry: client, ProjectID: "1"}), nil
 		},
-	})
+	}
+	if tune != nil {
+		tune(&cfg)
+	}
+	node, err := actors.Start(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -90,15 +94,19 @@ func newBoundNode(b *testing.B) *actors.Node {
 }
 
 func activate(b *testing.B, node *actors.Node, user int, place string) {
-	key, err := constraint.Parse(fmt.Sprintf("%d:%s", user, place))
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, release, err := node.Acquire(b.Context(), key)
+	_, release, err := node.Acquire(b.Context(), keyOf(b, user, place))
 	if err != nil {
 		b.Fatal(err)
 	}
 	release()
+}
+
+func keyOf(b *testing.B, user int, place string) constraint.Key {
+	key, err := constraint.Parse(fmt.Sprintf("%d:%s", user, place))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return key
 }
 
 // BenchmarkActivation is a first request without Sentry's answer: place, spawn,
@@ -106,7 +114,7 @@ func activate(b *testing.B, node *actors.Node, user int, place string) {
 func BenchmarkActivation(b *testing.B) {
 	for name, place := range places {
 		b.Run(name, func(b *testing.B) {
-			node := newBoundNode(b)
+			node := newBoundNode(b, nil)
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
@@ -117,32 +125,3 @@ func BenchmarkActivation(b *testing.B) {
 }
 
 var places = map[string]string{"user": ":", "org": "acme:", "project": "acme:web"}
-
-// BenchmarkIdleContext reports B/context: heap in use by an idle context, actor
-// and server together, at 10 000.
-func BenchmarkIdleContext(b *testing.B) {
-	const contexts = 10_000
-	for name, place := range places {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				node := newBoundNode(b)
-				before := heap()
-				for i := range contexts {
-					activate(b, node, i, place)
-				}
-				b.ReportMetric(float64(heap()-before)/contexts, "B/context")
-				if node.Stats().Contexts != contexts {
-					b.Fatalf("%+v", node.Stats())
-				}
-			}
-		})
-	}
-}
-
-func heap() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
