@@ -50,12 +50,12 @@ func toolFailed(result json.RawMessage) (reason string, failed bool) {
 const maxGist = 60
 
 func gist(text string) string {
-	line, _, _ := strings.Cut(strings.TrimLeft(text, "# \n"), "\n")
+	line, _, _ := strings.Cut(strings.TrimLeft(text, "#* \n"), "\n")
 	line = strings.Map(func(r rune) rune {
 		switch {
 		case '0' <= r && r <= '9':
 			return '#'
-		case r < ' ' || r == 0x7f:
+		case r < ' ' || r == 0x7f || r == '*':
 			return -1
 		}
 		return r
@@ -108,8 +108,8 @@ func wrongly(what, format string, args ...any) verdict {
 	return verdict{what, fmt.Sprintf(format, args...)}
 }
 
-// judge looks at an answer that came to a. marked is whether it carried the mark
-// of a's own organization.
+// judge looks at an answer that came to a. marked is whether it carried what is
+// a's own: the mark of its organization, or its address.
 func (c *canary) judge(a *asker, x *client.Exchange, want expected) (v verdict, marked bool) {
 	if v := judgeID(x); v.wrong() {
 		return v, false
@@ -133,7 +133,8 @@ func (c *canary) judge(a *asker, x *client.Exchange, want expected) (v verdict, 
 		return wrongly("own mark missing", "the answer has not the mark of %s, %s", a.home(), mark), marked
 	}
 	if want.whoami {
-		return judgeWhoami(a, x.Answer.Result), marked
+		named, v := judgeWhoami(a, x.Answer.Result)
+		return v, marked || named
 	}
 	return verdict{}, marked
 }
@@ -241,8 +242,9 @@ func numbersAfter(body []byte, prefix string, do func(n int, rest []byte) bool) 
 	}
 }
 
-// judgeWhoami wants the asker's address and place, and nobody else's.
-func judgeWhoami(a *asker, result json.RawMessage) verdict {
+// judgeWhoami wants the asker's address and place, and nobody else's. named is
+// whether the address was there to be compared.
+func judgeWhoami(a *asker, result json.RawMessage) (named bool, v verdict) {
 	var r struct {
 		StructuredContent *struct {
 			User               struct{ Email string }
@@ -250,14 +252,14 @@ func judgeWhoami(a *asker, result json.RawMessage) verdict {
 		}
 	}
 	if json.Unmarshal(result, &r) != nil || r.StructuredContent == nil {
-		return verdict{}
+		return false, verdict{}
 	}
 	said, at := r.StructuredContent.User.Email, r.StructuredContent.SessionConstraints
 	switch {
 	case a.email != "" && !strings.EqualFold(said, a.email):
-		return wrongly("user", "whoami says %q, and %s asked", said, a.email)
+		return false, wrongly("user", "whoami says %q, and %s asked", said, a.email)
 	case at.OrganizationSlug != a.org || at.ProjectSlug != a.project:
-		return wrongly("place", "whoami says organization %q and project %q, and was asked at %q", at.OrganizationSlug, at.ProjectSlug, a.place)
+		return false, wrongly("place", "whoami says organization %q and project %q, and was asked at %q", at.OrganizationSlug, at.ProjectSlug, a.place)
 	}
-	return verdict{}
+	return a.email != "", verdict{}
 }

@@ -27,18 +27,19 @@ type fake struct {
 	// the request that came as number n.
 	answer func(r *http.Request, n int, result string) (string, int)
 
-	leaks bool // takes any session, whoever shows it
+	leaks bool // takes any session and task, whoever shows it
 	ends  bool // lets anybody end any session, and denies it
 
 	mu       sync.Mutex
 	requests int
 	begun    int
 	sessions map[string]string // id → whose
+	tasks    map[string]string
 	methods  map[string]int
 }
 
 func newFake(users int) *fake {
-	return &fake{scale: sandbox.Scale{Users: users, Orgs: users, Projects: 4 * users, Issues: 8 * users}, sessions: map[string]string{}, methods: map[string]int{}}
+	return &fake{scale: sandbox.Scale{Users: users, Orgs: users, Projects: 4 * users, Issues: 8 * users}, sessions: map[string]string{}, tasks: map[string]string{}, methods: map[string]int{}}
 }
 
 type message struct {
@@ -46,7 +47,8 @@ type message struct {
 	Method string
 	Params struct {
 		Name      string
-		Arguments struct{ OrganizationSlug string }
+		Arguments struct{ OrganizationSlug, IssueID, Status string }
+		TaskID    string
 		URI       string
 	}
 }
@@ -142,7 +144,14 @@ func (f *fake) result(w http.ResponseWriter, m message, r *http.Request, who str
 		}
 		return fmt.Sprintf(`{"tools":[{"name":"find_organizations"},{"name":"whoami"},{"name":"search_events","inputSchema":{"properties":{%s}}}]}`, org)
 	case "tools/call":
-		return f.call(m, at, r)
+		return f.call(m, at, r, who)
+	case "tasks/get", "tasks/cancel":
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if owner, ok := f.tasks[m.Params.TaskID]; ok && (f.leaks || owner == who) {
+			return `{"resultType":"complete","status":"working"}`
+		}
+		return `{"code":-32602,"message":"no such task"}`
 	case "resources/read":
 		if strings.HasPrefix(m.Params.URI, "sentry://"+at.org+"/") {
 			return `{"contents":[]}`
@@ -152,12 +161,22 @@ func (f *fake) result(w http.ResponseWriter, m message, r *http.Request, who str
 	return "{}"
 }
 
-func (f *fake) call(m message, at place, r *http.Request) string {
+func (f *fake) call(m message, at place, r *http.Request, who string) string {
 	var user int
 	fmt.Sscanf(r.Header.Get("Authorization"), "Bearer token-of-%d", &user)
 	switch m.Params.Name {
 	case "whoami":
 		return fmt.Sprintf(`{"content":[],"structuredContent":{"user":{"email":"user-%d@example.test"},"sessionConstraints":{"organizationSlug":%q,"projectSlug":%q}}}`, user, at.org, at.project)
+	case "analyze_issue":
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		id := fmt.Sprintf("task-%d", len(f.tasks))
+		f.tasks[id] = who
+		return fmt.Sprintf(`{"resultType":"task","taskId":%q}`, id)
+	case "find_organizations":
+		return fmt.Sprintf(`{"structuredContent":{"organizations":[{"slug":"org-%d"}]}}`, user)
+	case "find_projects":
+		return fmt.Sprintf(`{"structuredContent":{"projects":[{"slug":"service-%d"},{"slug":"service-%d"}]}}`, user, user+f.scale.Orgs)
 	case "search_events":
 		org := at.org + m.Params.Arguments.OrganizationSlug
 		return fmt.Sprintf(`{"content":[{"type":"text","text":"title TimeoutError, mark %s"}]}`, sandbox.Mark(org))

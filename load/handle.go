@@ -117,9 +117,9 @@ func (one handle) foreign(a *asker) bool {
 	case one.kind == resourceHandle:
 		return a.org != one.owner.org && !a.seesAny(one.owner.org)
 	case one.kind == eventHandle, one.kind == sessionHandle:
-		return one.owner.n != a.n && (one.owner.url != a.url || one.owner.authorize != nil && one.owner.user != a.user)
+		return one.owner.n != a.n && (one.owner.url() != a.url() || one.owner.authorize != nil && one.owner.user != a.user)
 	}
-	return one.owner.url != a.url || one.owner.authorize != nil && one.owner.user != a.user
+	return one.owner.url() != a.url() || one.owner.authorize != nil && one.owner.user != a.user
 }
 
 // seesAny tells whether a may see the organization where it is.
@@ -185,7 +185,7 @@ func (h *handles) draw(r *rand.Rand, kind kindOfHandle) (one handle, thief *aske
 			return one, nil
 		}
 	}
-	for range 4 {
+	for range 16 {
 		if a := thieves[r.IntN(len(thieves))]; one.foreign(a) {
 			return one, a
 		}
@@ -211,9 +211,7 @@ func (h *handles) needsTask() bool {
 // tasking is a client for a that says that it knows tasks: to others, each task
 // is refused for that alone.
 func (h *handles) tasking(a *asker) (*client.Client, error) {
-	cfg := h.run.cfg
-	return client.New(client.Config{URL: a.url, Era: a.era, Authorize: a.authorize, Header: cfg.Header, HTTP: cfg.HTTP, Tasks: true,
-		Prefix: fmt.Sprintf("w%dt%d-", cfg.Worker, h.clients.Add(1))})
+	return a.newClient("t", int(h.clients.Add(1)), true)
 }
 
 // beginTask lets an issue be analyzed, to have the id of the task.

@@ -35,18 +35,50 @@ type user struct {
 	authorize func(context.Context) (string, error) // nil: nobody signs in
 }
 
-// asker is one context: a user at a URL, with a client of its own.
+// asker is one context: a user at a URL, with a client of its own. There may be
+// a million.
 type asker struct {
 	*user
 	place
+	cfg   *Config
 	n     int // in this worker
-	url   string
 	era   client.Era
+	plain bool
 	issue string          // one that it sees; "": none is known
 	marks map[string]bool // that its answers may have; nobody changes it
 
-	connect func() (*client.Client, error) // once: a run of a million contexts may not get to all of them
-	asked   atomic.Bool                    // it has been activated, as far as is known
+	asked  atomic.Bool // it has been activated, as far as is known
+	client atomic.Pointer[client.Client]
+}
+
+// url is where a asks.
+func (a *asker) url() string {
+	if a.plain {
+		return a.cfg.URL
+	}
+	return strings.TrimSuffix(a.cfg.URL, "/") + a.place.String()
+}
+
+// connect is a's client, made when it is needed first.
+func (a *asker) connect() (*client.Client, error) {
+	if c := a.client.Load(); c != nil {
+		return c, nil
+	}
+	c, err := a.newClient("c", a.n, false)
+	if err != nil {
+		return nil, err
+	}
+	if !a.client.CompareAndSwap(nil, c) { // another call was first
+		c = a.client.Load()
+	}
+	return c, nil
+}
+
+// newClient makes a further one. What it is for, and its number, are in the ids
+// of its requests.
+func (a *asker) newClient(what string, n int, tasks bool) (*client.Client, error) {
+	return client.New(client.Config{URL: a.url(), Era: a.era, Authorize: a.authorize, Header: a.cfg.Header, HTTP: a.cfg.HTTP, Tasks: tasks,
+		Prefix: fmt.Sprintf("w%d%s%d-", a.cfg.Worker, what, n)})
 }
 
 func (a *asker) String() string {
@@ -54,7 +86,7 @@ func (a *asker) String() string {
 	if who == "" {
 		who = fmt.Sprintf("user %d", a.user.n)
 	}
-	return fmt.Sprintf("%s at %s (%s)", who, a.url, a.era)
+	return fmt.Sprintf("%s at %s (%s)", who, a.url(), a.era)
 }
 
 // home is the organization that a is asked about.
@@ -251,10 +283,7 @@ func (p *population) placesOf(cfg *Config, u *user) []place {
 }
 
 func (p *population) add(cfg *Config, u *user, at place) {
-	a := &asker{user: u, place: at, n: len(p.askers), url: strings.TrimSuffix(cfg.URL, "/") + at.String(), era: client.Modern}
-	if p.plain {
-		a.url = cfg.URL
-	}
+	a := &asker{user: u, place: at, cfg: cfg, n: len(p.askers), era: client.Modern, plain: p.plain}
 	if cfg.Scenario.Era == scenario.Legacy || cfg.Scenario.Era == scenario.Both && a.n%2 == 1 {
 		a.era = client.Legacy
 	}
@@ -268,9 +297,6 @@ func (p *population) add(cfg *Config, u *user, at place) {
 	if cfg.Scale != nil {
 		a.issue = scaled(*cfg.Scale).issue(a.someProject())
 	}
-	a.connect = sync.OnceValues(func() (*client.Client, error) {
-		return client.New(client.Config{URL: a.url, Era: a.era, Authorize: u.authorize, Header: cfg.Header, HTTP: cfg.HTTP, Prefix: fmt.Sprintf("w%dc%d-", cfg.Worker, a.n)})
-	})
 	p.askers = append(p.askers, a)
 }
 

@@ -142,7 +142,7 @@ func findIssue(ctx context.Context, c *client.Client, a *asker) (string, error) 
 	}
 	defer x.Release()
 	if outcome, reason := answered(x); outcome.Bad() {
-		return "", fmt.Errorf("search_issues at %s: %s", a.url, reason)
+		return "", fmt.Errorf("search_issues at %s: %s", a.url(), reason)
 	}
 	if found := issueURL.FindSubmatch(x.Answer.Result); found != nil {
 		return string(found[1]), nil

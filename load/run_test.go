@@ -93,78 +93,72 @@ calls:
 
 // swapper exchanges the answers of two requests of different users, once.
 type swapper struct {
-	mu     sync.Mutex
-	after  int
-	first  chan string // the second's answer, for the first
-	given  string
-	by     string
-	swaps  int
-	whole  bool // ids and all
-	swapIt func(result string) bool
+	after int
+	holds string // what the answers have that it swaps
+
+	mu    sync.Mutex
+	first chan string // the second's answer, for the first
+	given string
+	swaps int
 }
 
-func (s *swapper) answer(r *http.Request, n int, result string) (string, int) {
+func (s *swapper) answer(n int, result string) string {
 	s.mu.Lock()
-	who := r.Header.Get("Authorization")
 	switch {
-	case n < s.after || s.swaps > 0 || !s.swapIt(result):
+	case n < s.after || s.swaps > 0 || !strings.Contains(result, s.holds):
 	case s.first == nil:
-		s.first, s.given, s.by = make(chan string, 1), result, who
+		s.first, s.given = make(chan string, 1), result
 		mine := s.first
 		s.mu.Unlock()
-		return <-mine, http.StatusOK
-	case who != s.by && result != s.given:
+		return <-mine
+	case result != s.given:
 		s.swaps++
 		s.first <- result
 		result = s.given
 	}
 	s.mu.Unlock()
-	return result, http.StatusOK
+	return result
 }
 
-// TestRun_SwappedAnswers: of 100 000 answers two are swapped.
+// TestRun_SwappedAnswers: of 100 000 answers two are swapped, and two of another
+// kind. Each has the right id.
 func TestRun_SwappedAnswers(t *testing.T) {
-	for _, tt := range []struct{ name, tool, what string }{
-		{"of events", "mark mk-", "mark of another"},
-		{"of whoami", "@example.test", "user"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			dir := t.TempDir()
-			virtually(t, func(t *testing.T) {
-				f := newFake(8)
-				s := &swapper{after: 60_000, swapIt: func(result string) bool { return strings.Contains(result, tt.tool) }}
-				f.answer = s.answer
-				cfg := f.config(t, eventsScenario)
-				cfg.KeepWrong = dir
-				rep := mustRun(t, cfg)
+	dir := t.TempDir()
+	virtually(t, func(t *testing.T) {
+		f := newFake(8)
+		events, whoami := &swapper{after: 60_000, holds: "mark mk-"}, &swapper{after: 80_000, holds: "@example.test"}
+		f.answer = func(r *http.Request, n int, result string) (string, int) {
+			return whoami.answer(n, events.answer(n, result)), http.StatusOK
+		}
+		cfg := f.config(t, eventsScenario)
+		cfg.KeepWrong = dir
+		rep := mustRun(t, cfg)
 
-				if rep.Total.Count != 100_000 || s.swaps != 1 {
-					t.Fatalf("%d calls, %d swaps", rep.Total.Count, s.swaps)
-				}
-				if rep.Canaries.Wrong != 2 || rep.Total.Outcomes["wrong"] != 2 || rep.Total.Reasons[tt.what] != 2 {
-					t.Errorf("two answers were swapped: %d wrong, %v, %v", rep.Canaries.Wrong, rep.Total.Outcomes, rep.Total.Reasons)
-				}
-				if c := rep.Canaries; c.Checked < 100_000 || c.Marked < 40_000 {
-					t.Errorf("of 100 000 answers %d were checked, and %d were marked", c.Checked, c.Marked)
-				}
-				if len(rep.Canaries.Exchanges) != 2 {
-					t.Fatalf("kept are %v", rep.Canaries.Exchanges)
-				}
-			})
-			kept, err := os.ReadFile(dir + "/wrong-01.txt")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !strings.Contains(string(kept), tt.what) || !strings.Contains(string(kept), `"jsonrpc"`) || strings.Contains(string(kept), "token-of") {
-				t.Errorf("what was kept:\n%s", kept)
-			}
-		})
+		if rep.Total.Count != 100_000 || events.swaps != 1 || whoami.swaps != 1 {
+			t.Fatalf("%d calls, %d and %d swaps", rep.Total.Count, events.swaps, whoami.swaps)
+		}
+		reasons := rep.Total.Reasons
+		if rep.Canaries.Wrong != 4 || rep.Total.Outcomes["wrong"] != 4 || reasons["mark of another"] != 2 || reasons["user"]+reasons["place"] != 2 {
+			t.Errorf("twice two answers were swapped: %d wrong, %v, %v", rep.Canaries.Wrong, rep.Total.Outcomes, reasons)
+		}
+		if c := rep.Canaries; c.Checked < 100_000 || c.Marked < 99_990 {
+			t.Errorf("of 100 000 answers %d were checked, and %d were marked", c.Checked, c.Marked)
+		}
+		if len(rep.Canaries.Exchanges) != 4 {
+			t.Fatalf("kept are %v", rep.Canaries.Exchanges)
+		}
+	})
+	kept, err := os.ReadFile(dir + "/wrong-01.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(kept), "mark of another") || !strings.Contains(string(kept), `"jsonrpc"`) || strings.Contains(string(kept), "token-of") {
+		t.Errorf("what was kept:\n%s", kept)
 	}
 }
 
 // TestRun_WrongAnswers: each is one answer of a server that is right otherwise.
 func TestRun_WrongAnswers(t *testing.T) {
-	mark := sandbox.Mark
 	for _, tt := range []struct {
 		what   string
 		change func(r *http.Request, result string) string
@@ -180,7 +174,7 @@ func TestRun_WrongAnswers(t *testing.T) {
 			return `{"content":[{"type":"text","text":"No events match."}]}`
 		}},
 		{"mark of another", func(_ *http.Request, result string) string {
-			return strings.Replace(result, "title", "title "+mark("org-77"), 1)
+			return strings.Replace(result, "title", "title "+sandbox.Mark("org-77"), 1)
 		}},
 		{"issue of another project", func(r *http.Request, result string) string {
 			return strings.Replace(result, "title", "SERVICE-1077-3", 1)
@@ -324,6 +318,47 @@ func TestRun_Storm(t *testing.T) {
 		}
 		if f.begun != 6+18 || rep.Total.Bad() > 0 {
 			t.Errorf("%d sessions were begun; %v", f.begun, rep.Total.Reasons)
+		}
+	})
+}
+
+// TestRun_Tasks: a server that tells of tasks of others.
+func TestRun_Tasks(t *testing.T) {
+	for _, leaks := range []bool{false, true} {
+		virtually(t, func(t *testing.T) {
+			f := newFake(4)
+			f.leaks = leaks
+			rep := mustRun(t, f.config(t, strings.Replace(sessionScenario, "era: legacy", "era: modern", 1)))
+			if got := rep.Canaries.Wrong > 0; got != leaks || rep.Canaries.Tried["task"] < 20 {
+				t.Errorf("leaks: %t; %d wrong, %v; tried were %v", leaks, rep.Canaries.Wrong, rep.Total.Reasons, rep.Canaries.Tried)
+			}
+		})
+	}
+}
+
+// TestRun_FailFast ends at the first wrong answer.
+func TestRun_FailFast(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		f := newFake(4)
+		f.leaks = true
+		cfg := f.config(t, sessionScenario)
+		cfg.FailFast = true
+		rep := mustRun(t, cfg)
+		if rep.Canaries.Wrong == 0 || rep.Seconds > 5 {
+			t.Errorf("%d wrong after %g s", rep.Canaries.Wrong, rep.Seconds)
+		}
+	})
+}
+
+// TestRun_Found: what users see on a server that is not the run's own is asked.
+func TestRun_Found(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		f := newFake(3)
+		cfg := f.config(t, "users: 3\ncontexts: 12\nplace: mixed\nera: both\narrivals: {rate: 50}\nwarmup: 0\nduration: 5s\ncalls: [{tool: search_events, arguments: {fields: [mark]}}]")
+		cfg.Scale = nil
+		rep := mustRun(t, cfg)
+		if rep.Contexts != 12 || rep.Total.Outcomes["ok"] != 250 || rep.Canaries.Marked < 200 || rep.Canaries.Wrong > 0 {
+			t.Errorf("%d contexts, %v, %v, %+v", rep.Contexts, rep.Total.Outcomes, rep.Total.Reasons, rep.Canaries)
 		}
 	})
 }

@@ -91,7 +91,7 @@ func (r *run) schemas(ctx context.Context) (map[shape]schema, error) {
 		}
 		a.asked.Store(true)
 		if all[a.shape()], err = listTools(ctx, c); err != nil {
-			return nil, fmt.Errorf("ask %s for its tools: %w", a.url, err)
+			return nil, fmt.Errorf("ask %s for its tools: %w", a.url(), err)
 		}
 		if len(all) == 3 {
 			break

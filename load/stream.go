@@ -61,7 +61,7 @@ func (r *run) openStreams(ctx context.Context, wg *sync.WaitGroup) *streams {
 	askers := r.population.askers
 	for i := range shareOf(r.cfg.Scenario.Streams.Count, r.cfg.Worker, r.cfg.Workers) {
 		a := askers[i%len(askers)]
-		c, err := client.New(client.Config{URL: a.url, Era: a.era, Authorize: a.authorize, Header: r.cfg.Header, HTTP: r.cfg.HTTP, Prefix: fmt.Sprintf("w%ds%d-", r.cfg.Worker, i)})
+		c, err := a.newClient("s", i, false)
 		if err != nil { // the asker's own would fail, too
 			continue
 		}
@@ -137,7 +137,7 @@ func (s *streams) ended(st *stream, x *client.Exchange) {
 		st.last = "" // perhaps that is what it does not know
 		if !s.said {
 			s.said = true
-			s.run.cfg.Log(fmt.Sprintf("no stream: %s answers %d", st.a.url, x.Status))
+			s.run.cfg.Log(fmt.Sprintf("no stream: %s answers %d", st.a.url(), x.Status))
 		}
 	}
 }
@@ -156,7 +156,7 @@ func (s *streams) heard(st *stream, e client.Event) {
 	}
 	s.run.checked.Add(1)
 	if v.wrong() {
-		s.run.wrong(st.a, &client.Exchange{Method: e.Message.Method, URL: st.a.url, Body: e.Message.Params}, v)
+		s.run.wrong(st.a, &client.Exchange{Method: e.Message.Method, URL: st.a.url(), Body: e.Message.Params}, v)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -102,12 +102,12 @@ var secrets = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)\b((?:sentry-)?bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`),
 	regexp.MustCompile(`(?i)("?[a-z_-]*(?:token|secret|password|api[_-]?key)"?\s*[:=]\s*"?)[^"\s&,}]{8,}`),
 	regexp.MustCompile(`()\b(?:sntry[a-z]*_|rh[a-z]*_|eyJ)[A-Za-z0-9._~+/=-]{16,}`),
-	regexp.MustCompile(`(://)[^/@\s"]+@`),
+	regexp.MustCompile(`(://)[^/@\s"]+(@)`),
 }
 
 func redact(text []byte) []byte {
 	for _, s := range secrets {
-		text = s.ReplaceAll(text, []byte("${1}(removed)"))
+		text = s.ReplaceAll(text, []byte("${1}(removed)${2}"))
 	}
 	return text
 }
