@@ -1,6 +1,9 @@
 package report
 
 import (
+	"cmp"
+	"math"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -17,18 +20,21 @@ type bar struct {
 
 func (b bar) heading() bool { return b.better.Median <= 0 }
 
-// comparisonFigure has a bar for each aspect of each comparison, to the right
-// where ours is better and to the left where it is not.
-func comparisonFigure(r measure.Report) figure {
-	f := figure{Name: "comparison", Title: "How many times better ours is", X: axis{Say: func(v float64) string { return short(v) + nbsp + "×" }}}
-	for _, c := range r.Comparisons {
-		f.Bars = append(f.Bars, bar{name: clean(join(": ", "against "+clean(c.Theirs, longName), c.What), 60)})
-		for _, v := range versuses(c) {
-			f.Bars = append(f.Bars, bar{v.name, v.better()})
+// barFigures are one for each other design, with a bar for each aspect in each
+// setting: to the right where ours is better, and to the left where it is not.
+func barFigures(rs []measure.Report) []figure {
+	var all []figure
+	for _, r := range rivalries(rs[len(rs)-1].Comparisons) {
+		f := figure{Name: "against-" + r.theirs, Title: "How many times better than " + r.theirs, Alt: r.outcome()}
+		for _, c := range r.settings {
+			f.Bars = append(f.Bars, bar{name: cmp.Or(clean(c.What, 64), "calls")})
+			for _, v := range versuses(c) {
+				f.Bars = append(f.Bars, bar{v.name, v.better()})
+			}
 		}
-		f.Alt += outcome(c) + " "
+		all = append(all, f)
 	}
-	return f
+	return all
 }
 
 func (f figure) drawBars(area draw.Canvas) {
@@ -43,8 +49,8 @@ func (f figure) drawBars(area draw.Canvas) {
 			wide = max(wide, style.Width(b.name))
 		}
 	}
-	p.X.Scale, p.X.Min, p.X.Max = plot.LogScale{}, roundDown(least), roundUp(most*1.4) // and room for the figures
-	p.X.Tick.Marker = logTicks{f.X.Say, decadesAcross}
+	p.X.Scale, p.X.Min, p.X.Max = plot.LogScale{}, roundDown(least), roundUp(most*math.Pow(most/least, 0.2)) // with room for the figures
+	p.X.Tick.Marker = logTicks{func(v float64) string { return short(v) + nbsp + "×" }, decadesAcross}
 	p.Y.Min, p.Y.Max = -0.5, float64(len(f.Bars))-0.5
 	p.HideY()
 	p.Add(grid())

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -162,5 +161,5 @@ func plural[N ~int | ~int64 | ~uint64](n N, one, more string) string {
 	if n == 1 {
 		return "1" + nbsp + one
 	}
-	return fmt.Sprintf("%s %s", count(n), more)
+	return count(n) + nbsp + more
 }

@@ -33,6 +33,7 @@ type Live struct {
 	every time.Duration
 
 	latest atomic.Pointer[Progress]
+	lines  chan string // to stay
 	stop   func()
 	done   chan struct{} // closed when the goroutine has ended
 }
@@ -53,7 +54,7 @@ func NewLive(w io.Writer) *Live {
 }
 
 func newLive(w io.Writer, wide func() int) *Live {
-	l := &Live{w: w, wide: wide, every: 5 * time.Second, done: make(chan struct{})}
+	l := &Live{w: w, wide: wide, every: 5 * time.Second, lines: make(chan string), done: make(chan struct{})}
 	if wide != nil {
 		l.every = 250 * time.Millisecond
 	}
@@ -65,6 +66,14 @@ func newLive(w io.Writer, wide func() int) *Live {
 
 // Show gives it something newer to show.
 func (l *Live) Show(p Progress) { l.latest.Store(&p) }
+
+// Say writes a line that stays. After Close it writes nothing.
+func (l *Live) Say(line string) {
+	select {
+	case l.lines <- line:
+	case <-l.done:
+	}
+}
 
 // Close writes the latest once more and returns when nothing will be written
 // anymore.
@@ -81,6 +90,8 @@ func (l *Live) run(stop <-chan struct{}) {
 		select {
 		case <-tick.C:
 			l.draw()
+		case line := <-l.lines:
+			l.keep(line)
 		case <-stop:
 			l.draw()
 			if l.wide != nil && l.latest.Load() != nil {
@@ -108,6 +119,17 @@ func (l *Live) draw() {
 		line = "\x1b[1;31m" + line + "\x1b[0m"
 	}
 	_, _ = io.WriteString(l.w, "\r\x1b[K"+line)
+}
+
+func (l *Live) keep(line string) {
+	line = clean(line, longText) + "\n"
+	if l.wide != nil {
+		line = "\r\x1b[K" + line
+	}
+	_, _ = io.WriteString(l.w, line)
+	if l.wide != nil {
+		l.draw()
+	}
 }
 
 // String is the line that is shown. What matters most is first: a narrow

@@ -49,6 +49,30 @@ func TestLive_Terminal(t *testing.T) {
 	})
 }
 
+// TestLive_Say keeps what it writes above the line that is drawn again.
+func TestLive_Say(t *testing.T) {
+	for _, tt := range []struct {
+		wide func() int
+		want string
+	}{
+		{nil, "somebody waits\nwarm-up 0:03\n"},
+		{func() int { return 80 }, "\r\x1b[Ksomebody waits\n\r\x1b[Kwarm-up 0:03\r\x1b[Kwarm-up 0:03\n"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var b bytes.Buffer
+			l := newLive(&b, tt.wide)
+			l.Show(Progress{Phase: "warm-up", Elapsed: 3 * time.Second})
+			l.Say("somebody\nwaits")
+			synctest.Wait()
+			l.Close()
+			l.Say("too late")
+			if b.String() != tt.want {
+				t.Errorf("wrote %q, want %q", b.String(), tt.want)
+			}
+		})
+	}
+}
+
 // TestLive_Silent writes nothing if there is nothing to show.
 func TestLive_Silent(t *testing.T) {
 	for _, wide := range []func() int{nil, func() int { return 80 }} {

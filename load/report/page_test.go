@@ -81,8 +81,8 @@ func TestWriteHTML_Plots(t *testing.T) {
 			t.Errorf("%s has %d lines, want %d", title, one[title], want)
 		}
 	}
-	if len(one) != len(drawings) {
-		t.Errorf("%d plots of a report that has everything, want %d", len(one), len(drawings))
+	if want := len(drawings) + 3; len(one) != want { // and one for each design in the comparisons
+		t.Errorf("%d plots of a report that has everything, want %d", len(one), want)
 	}
 	both := count(render(t, example(1), example(2)))
 	for title, want := range map[string]int{"Latency over time": 4 + 2, "Latency by percentile": 2 + 2} {
@@ -181,7 +181,7 @@ func TestSVG(t *testing.T) {
 			}
 		}
 	}
-	if names := Plots(example(1)); !slices.Contains(names, "latency") || !slices.Contains(names, "comparison") {
+	if names := Plots(example(1)); !slices.Contains(names, "latency") || !slices.Contains(names, "against-bare") {
 		t.Errorf("plots: %v", names)
 	}
 	if err := SVG(io.Discard, example(1), "latenzy"); err == nil || !strings.Contains(err.Error(), "latency") {

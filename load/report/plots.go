@@ -15,7 +15,7 @@ import (
 	"roundhouse/load/measure"
 )
 
-// drawings make the plots, by name. Each is of one report, or of several over
+// drawings make the plots, by name; barFigures makes those of comparisons. Each is of one report, or of several over
 // one another.
 var drawings = []struct {
 	name string
@@ -31,7 +31,6 @@ var drawings = []struct {
 	{"goroutines", goroutineFigure},
 	{"cpu", cpuFigure},
 	{"gc", gcFigure},
-	{"comparison", func(rs []measure.Report) figure { return comparisonFigure(rs[len(rs)-1]) }},
 }
 
 // Plots names the plots that there are of a report.
@@ -71,11 +70,9 @@ func figures(rs []measure.Report) []figure {
 				f.Moments, f.WarmUp = rs[0].Moments, f.Span[0]
 			}
 		}
-		if !f.empty() {
-			all = append(all, f)
-		}
+		all = append(all, f)
 	}
-	return all
+	return slices.DeleteFunc(append(all, barFigures(rs)...), figure.empty)
 }
 
 func (f figure) empty() bool {

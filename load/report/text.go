@@ -93,9 +93,26 @@ func (t *printer) table(tab table) {
 			t.pair(row, wide[0])
 			continue
 		}
-		line := "  " + pad(row[0], wide[0], false)
-		for i, cell := range row[1:] {
-			line += "  " + pad(cell, wide[i+1], true)
+		t.row(row, wide)
+	}
+}
+
+// row has cells of one or several lines.
+func (t *printer) row(cells []string, wide []int) {
+	var parts [][]string
+	deep := 0
+	for _, cell := range cells {
+		parts = append(parts, strings.Split(cell, "\n"))
+		deep = max(deep, len(parts[len(parts)-1]))
+	}
+	for i := range deep {
+		line := ""
+		for column, lines := range parts {
+			cell := ""
+			if i < len(lines) {
+				cell = lines[i]
+			}
+			line += "  " + pad(cell, wide[column], column > 0)
 		}
 		t.line(strings.TrimRight(line, " "))
 	}
@@ -133,7 +150,9 @@ func columns(rows [][]string) []int {
 			if i == len(wide) {
 				wide = append(wide, 0)
 			}
-			wide[i] = max(wide[i], runes(cell))
+			for line := range strings.SplitSeq(cell, "\n") {
+				wide[i] = max(wide[i], runes(line))
+			}
 		}
 	}
 	return wide
