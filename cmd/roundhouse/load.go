@@ -131,12 +131,12 @@ func (r *loadRunning) run(ctx context.Context, sc scenario.Scenario) (rep measur
 	}
 	target := target{mcp: r.cfg.load.URL, signIn: r.cfg.load.SignIn, faults: r.cfg.load.FaultsURL, metrics: r.cfg.load.MetricsURL, pid: r.cfg.load.ServerPID}
 	if target.mcp == "" {
-		st, failed := setStage(ctx, scaleOf(sc), 0, r.live.say)
+		st, failed := setStage(ctx, scaleOf(sc), 0, r.live.phase)
 		if failed != nil {
 			return rep, failed
 		}
 		defer func() { err = errors.Join(err, st.close()) }()
-		r.live.say("starting the server")
+		r.live.phase("starting the server")
 		n, failed := st.serve(ctx)
 		if failed != nil {
 			return rep, failed
@@ -288,16 +288,27 @@ func loadMerge(_ context.Context, cfg *config, s streams) error {
 // progress is shown on standard error.
 type progress struct {
 	live *report.Live // nil: not shown
-	say  func(string)
 }
 
 func newProgress(cfg *config, s streams) *progress {
 	if cfg.load.Quiet {
-		return &progress{say: func(string) {}}
+		return &progress{}
 	}
-	p := &progress{live: report.NewLive(s.err)}
-	p.say = func(what string) { p.live.Show(report.Progress{Phase: what}) }
-	return p
+	return &progress{report.NewLive(s.err)}
+}
+
+// say is for a line that stays.
+func (p *progress) say(line string) {
+	if p.live != nil {
+		p.live.Say(line)
+	}
+}
+
+// phase is what goes on now.
+func (p *progress) phase(what string) {
+	if p.live != nil {
+		p.live.Show(report.Progress{Phase: what})
+	}
 }
 
 func (p *progress) show(now load.Progress) {

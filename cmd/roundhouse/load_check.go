@@ -110,10 +110,18 @@ func (l *loadConfig) checkCompare() error {
 	case l.SentryDelay < 0 || l.SentryDelay > 10*time.Second:
 		return fmt.Errorf("--sentry-delay %s is not between 0 and 10s", l.SentryDelay)
 	}
+	for _, kind := range splitList(l.Trials) {
+		if !slices.Contains([]string{"none", "near", "far"}, kind) {
+			return fmt.Errorf("--trials %q is not none, near or far", kind)
+		}
+	}
 	for _, name := range splitList(l.Compare) {
 		if name != "all" && !slices.Contains(rival.Names(), name) {
 			return fmt.Errorf("--compare %q is not all or one of %s", name, strings.Join(rival.Names(), ", "))
 		}
+	}
+	if len(l.compared()) == 0 {
+		return fmt.Errorf("--trials %s leaves nothing to be compared", l.Trials)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ got a wrong answer (the exchange is written out), 4 a --fail floor was not met.
   roundhouse load rival NAME                   one of the other designs, to look at`,
 			settings: join([]string{"config", "url", "header", "sign-in", "token-file", "sandbox-user", "scale", "faults-url", "metrics-url", "server-pid", "yes",
 				"rate", "duration", "warmup", "contexts", "users", "era", "seed", "workers", "worker",
-				"compare", "rounds", "turn", "sentry-delay", "fail", "fail-fast",
+				"compare", "trials", "rounds", "turn", "sentry-delay", "fail", "fail-fast",
 				"out", "wrong", "json", "quiet", "list", "print"}),
 			check: checkLoad,
 			run:   loadRun,

@@ -204,6 +204,8 @@ func TestLoad_Refused(t *testing.T) {
 		{args: "--compare magic", says: "per-request"},
 		{args: "--compare all --url http://127.0.0.1:1/mcp", says: "--compare"},
 		{args: "--compare all --rounds 0", says: "--rounds"},
+		{args: "--compare all --trials outer-space", says: "--trials"},
+		{args: "--compare bare --trials far --sentry-delay 0", says: "--trials"},
 		{args: "--compare all --turn 1ms", says: "--turn"},
 		{args: "--fail throughput>=1", says: "--compare"},
 		{args: "--compare all --fail fast", says: ">="},

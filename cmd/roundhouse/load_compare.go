@@ -46,18 +46,41 @@ const (
 // trials are those in which designs differ: eight contexts in turn, where one
 // has to change for each; and one, where it does not.
 var trials = map[string][]trial{
-	"reconfigure":        {{8, atHome, false}, {8, upstream, false}, {8, upstream, true}, {1, upstream, false}},
-	"reconfigure-shared": {{8, upstream, false}, {8, upstream, true}},
+	"reconfigure":        {{8, atHome, false}, {8, upstream, false}, {8, upstream, true}},
+	"reconfigure-asking": {{8, upstream, false}, {8, upstream, true}},
+	"reconfigure-shared": {{1, upstream, false}, {8, upstream, false}},
 	"per-request":        {{1, atHome, false}, {8, atHome, false}, {8, upstream, false}, {8, upstream, true}},
 	"per-request-shared": {{8, atHome, false}, {8, upstream, false}},
 	"bare":               {{1, atHome, false}, {1, upstream, false}, {1, upstream, true}},
+}
+
+// where tells where Sentry is, in the words of --trials.
+func (t trial) where() string {
+	switch {
+	case t.far:
+		return "far"
+	case t.tool == atHome:
+		return "none"
+	}
+	return "near"
+}
+
+// trials are those of a design that are asked for.
+func (l *loadConfig) trials(name string) (asked []trial) {
+	kinds := splitList(l.Trials)
+	for _, t := range trials[name] {
+		if (len(kinds) == 0 || slices.Contains(kinds, t.where())) && !(t.far && l.SentryDelay == 0) {
+			asked = append(asked, t)
+		}
+	}
+	return asked
 }
 
 // compared are the designs that are asked for, in our order.
 func (l *loadConfig) compared() (names []string) {
 	asked := splitList(l.Compare)
 	for _, name := range rival.Names() {
-		if slices.Contains(asked, "all") || slices.Contains(asked, name) {
+		if (slices.Contains(asked, "all") || slices.Contains(asked, name)) && len(l.trials(name)) > 0 {
 			names = append(names, name)
 		}
 	}
@@ -81,7 +104,7 @@ func loadCompare(ctx context.Context, cfg *config, s streams) (err error) {
 	}
 	rep := measure.Report{
 		Format: measure.FormatVersion, Scenario: "comparison", About: "other designs beside ours, in turns on one machine", Target: "roundhouse",
-		Command: "roundhouse load --compare " + cfg.load.Compare, Began: began, Seconds: time.Since(began).Seconds(), Workers: 1,
+		Command: cfg.load.compareCommand(), Began: began, Seconds: time.Since(began).Seconds(), Workers: 1,
 		Machine:     measure.Machine{CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), Version: version()},
 		Comparisons: all,
 	}
@@ -101,7 +124,7 @@ func wrongAnswer(err error) error {
 
 // compareAll returns what there is when it cannot go on.
 func (r *loadRunning) compareAll(ctx context.Context) (all []measure.Comparison, err error) {
-	st, err := setStage(ctx, comparedScale, 1, r.live.say)
+	st, err := setStage(ctx, comparedScale, 1, r.live.phase)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +162,7 @@ func ourSide(ctx context.Context, n served) (compare.Side, error) {
 
 // compareOne starts a rival and lets it stay up for all of its trials.
 func (r *loadRunning) compareOne(ctx context.Context, st *stage, ours compare.Side, name string) (all []measure.Comparison, err error) {
-	r.live.say("starting the " + name + " server")
+	r.live.phase("starting the " + name + " server")
 	n, err := st.rival(ctx, name, comparedPlaces(1)[0])
 	if err != nil {
 		return nil, err
@@ -151,10 +174,7 @@ func (r *loadRunning) compareOne(ctx context.Context, st *stage, ours compare.Si
 	}
 	theirs := compare.Side{Name: name, URL: n.mcp, CPU: compare.ProcessCPU(n.pid),
 		Authorize: func(context.Context) (string, error) { return "Bearer " + bearer, nil }}
-	for _, t := range trials[name] {
-		if t.far && r.cfg.load.SentryDelay == 0 {
-			continue
-		}
+	for _, t := range r.cfg.load.trials(name) {
 		got, err := r.try(ctx, st, ours, theirs, t)
 		if len(got.Rounds) > 0 {
 			all = append(all, got)
@@ -182,21 +202,16 @@ func (r *loadRunning) try(ctx context.Context, st *stage, ours, theirs compare.S
 		}
 		defer func() { _ = st.delaySentry(context.WithoutCancel(ctx), 0) }() // the next one says if it cannot
 	}
-	return compare.Run(ctx, ours, theirs, c, r.live.say)
+	return compare.Run(ctx, ours, theirs, c, r.live.phase, r.live.say)
 }
 
 func (t trial) words(delay time.Duration) string {
-	where := "one context"
+	contexts := "one context"
 	if t.contexts > 1 {
-		where = fmt.Sprintf("%d contexts in turn", t.contexts)
+		contexts = fmt.Sprintf("%d contexts in turn", t.contexts)
 	}
-	switch {
-	case t.far:
-		return fmt.Sprintf("%s, %s, Sentry %s away", where, t.tool, delay)
-	case t.tool == atHome:
-		return where + ", " + t.tool + ", which asks Sentry nothing"
-	}
-	return where + ", " + t.tool + ", Sentry at hand"
+	sentry := map[string]string{"none": "which asks Sentry nothing", "near": "Sentry at hand", "far": fmt.Sprintf("Sentry %s away", delay)}
+	return contexts + ", " + t.tool + ", " + sentry[t.where()]
 }
 
 // delaySentry lets the sandbox's API wait before each answer; 0 ends it.
@@ -240,4 +255,13 @@ func (st *stage) endLast() error {
 	c := st.children[last]
 	st.children = st.children[:last]
 	return c.stop()
+}
+
+// compareCommand is how to do it again.
+func (l *loadConfig) compareCommand() string {
+	command := fmt.Sprintf("roundhouse load --compare %s --rounds %d --turn %s --sentry-delay %s", l.Compare, l.Rounds, l.Turn, l.SentryDelay)
+	if l.Trials != "" {
+		command += " --trials " + l.Trials
+	}
+	return command
 }

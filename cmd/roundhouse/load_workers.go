@@ -22,7 +22,7 @@ func (r *loadRunning) workers(ctx context.Context, t target) (measure.Report, er
 		return measure.Report{}, err
 	}
 	n := r.cfg.load.Workers
-	r.live.say(fmt.Sprintf("%d workers drive %s", n, t.mcp))
+	r.live.phase(fmt.Sprintf("%d workers drive %s", n, t.mcp))
 	reports, failed := make([]measure.Report, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {

@@ -35,6 +35,7 @@ type loadConfig struct {
 	Compare     string
 	Rounds      int
 	Turn        time.Duration
+	Trials      string
 	SentryDelay time.Duration
 	Fail        floors
 
@@ -112,7 +113,10 @@ var loadSettings = map[string]func(*flag.FlagSet, *config){
 		fs.DurationVar(&c.load.Turn, "turn", 1500*time.Millisecond, "`time` of a turn, half of it as fast as answers come, half at a steady rate")
 	},
 	"sentry-delay": func(fs *flag.FlagSet, c *config) {
-		fs.DurationVar(&c.load.SentryDelay, "sentry-delay", 20*time.Millisecond, "`time` that the sandbox lets a comparison wait, in its second half, as a Sentry does that is not on this machine; 0: no second half")
+		fs.DurationVar(&c.load.SentryDelay, "sentry-delay", 20*time.Millisecond, "`time` that the sandbox waits before it answers in the trials in which Sentry is far; 0: no such trials")
+	},
+	"trials": func(fs *flag.FlagSet, c *config) {
+		fs.StringVar(&c.load.Trials, "trials", "", "comma-separated `kinds` of trials of a comparison: none, near, far, by where the Sentry is that calls ask (default all)")
 	},
 	"fail": func(fs *flag.FlagSet, c *config) {
 		fs.Var(&c.load.Fail, "fail", "`floor` of a comparison's median ratio, such as throughput>=10 or bare:p99<=1.3; may be given several times. Not met: exit 4")

@@ -57,8 +57,8 @@ const (
 // request, or lacked what the case says that it contains.
 var ErrWrong = errors.New("wrong answer")
 
-// Run drives both sides. progress is told what goes on.
-func Run(ctx context.Context, ours, theirs Side, c Case, progress func(string)) (measure.Comparison, error) {
+// Run drives both sides. progress is told what goes on, and note what went wrong.
+func Run(ctx context.Context, ours, theirs Side, c Case, progress, note func(string)) (measure.Comparison, error) {
 	if c.Callers <= 0 {
 		c.Callers = 8
 	}
@@ -79,6 +79,11 @@ func Run(ctx context.Context, ours, theirs Side, c Case, progress func(string)) 
 		d.sides[i] = driven
 	}
 	err := d.run(ctx, &result)
+	for _, s := range d.sides {
+		if s.reason != "" {
+			note(fmt.Sprintf("%s: not all calls of %s were answered well: %s", d.What, s.Name, s.reason))
+		}
+	}
 	return result, errors.Join(err, d.wrong())
 }
 
@@ -124,7 +129,7 @@ func (d *duel) round(ctx context.Context, n int, first, second *driven) (measure
 		{"open loop", func(s *driven) error { return s.open(ctx, d.rate, d.Open) }},
 	}
 	do := func(s *driven, step int) error {
-		d.progress(fmt.Sprintf("%s: round %d of %d, %s, %s", d.What, n+1, d.Rounds, s.Name, steps[step].what))
+		d.progress(fmt.Sprintf("%s, %s, round %d of %d", s.Name, steps[step].what, n+1, d.Rounds))
 		if err := steps[step].do(s); err != nil {
 			return fmt.Errorf("%s: %w", s.Name, err)
 		}

@@ -83,7 +83,7 @@ func TestRun(t *testing.T) {
 	ours, theirs := f.sides(t)
 	c := short
 	c.Closed = 120 * time.Millisecond
-	got, err := Run(t.Context(), ours, theirs, c, func(string) {})
+	got, err := Run(t.Context(), ours, theirs, c, func(string) {}, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestRun_TakesTurns(t *testing.T) {
 	ours, theirs := f.sides(t)
 	c := short
 	c.Closed = 30 * time.Millisecond
-	if _, err := Run(t.Context(), ours, theirs, c, func(string) {}); err != nil {
+	if _, err := Run(t.Context(), ours, theirs, c, func(string) {}, func(string) {}); err != nil {
 		t.Fatal(err)
 	}
 	var turns []string
@@ -145,9 +145,13 @@ func TestRun_Wrong(t *testing.T) {
 			ours, theirs := f.sides(t)
 			c := short
 			c.Rounds, c.Closed = 1, 10*time.Millisecond
-			got, err := Run(t.Context(), ours, theirs, c, func(string) {})
+			var notes []string
+			got, err := Run(t.Context(), ours, theirs, c, func(string) {}, func(line string) { notes = append(notes, line) })
 			if errors.Is(err, ErrWrong) != tt.wrong || len(got.Rounds) != 1 {
 				t.Fatalf("%+v, %v", got, err)
+			}
+			if noted := len(notes) == 1 && strings.Contains(notes[0], "calls of theirs"); noted != tt.bad {
+				t.Errorf("noted %q", notes)
 			}
 			if bad := got.Rounds[0].Theirs.Bad > 0; bad != tt.bad || got.Rounds[0].Ours.Bad > 0 {
 				t.Errorf("%+v", got.Rounds[0])

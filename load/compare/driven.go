@@ -18,6 +18,7 @@ type driven struct {
 	clients []*client.Client // by place
 	next    int              // whose turn it is
 	side    measure.Side
+	reason  string                 // of a call that did not go well; "": all did
 	wrong   atomic.Pointer[string] // what was; nil: nothing
 }
 
@@ -76,6 +77,7 @@ func (s *driven) closed(ctx context.Context, length time.Duration) (measure.Side
 		return measure.Side{}, err
 	}
 	took := time.Since(began)
+	s.note(&got)
 	after, err := s.used()
 	if err != nil {
 		return measure.Side{}, err
@@ -85,6 +87,12 @@ func (s *driven) closed(ctx context.Context, length time.Duration) (measure.Side
 		CPU:        (after - cpu).Seconds() / float64(max(1, got.good+got.bad)),
 		Bad:        got.bad,
 	}, nil
+}
+
+func (s *driven) note(got *seen) {
+	if got.reason != "" {
+		s.reason = got.reason
+	}
 }
 
 func (s *driven) used() (time.Duration, error) {
@@ -98,6 +106,7 @@ func (s *driven) used() (time.Duration, error) {
 func (s *driven) open(ctx context.Context, rate float64, length time.Duration) error {
 	var got seen
 	err := pace.Open(ctx, pace.Constant(rate, length), s, pace.Options{MaxInFlight: inFlight, Grace: timeout}, got.add)
+	s.note(&got)
 	s.side.P50, s.side.P99 = got.latency.Quantile(0.5).Seconds(), got.latency.Quantile(0.99).Seconds()
 	s.side.Bad += got.bad
 	return err

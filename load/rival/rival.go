@@ -7,6 +7,7 @@
 //	reconfigure         one server per user, made over when the user's next
 //	                    request is of another context. Definitions and schemas
 //	                    are made anew each time
+//	reconfigure-asking  the same, and Sentry is asked about the context each time
 //	reconfigure-shared  the same, with definitions that are made once
 //	per-request         a server for each request, definitions and schemas
 //	                    included, and thrown away after it
@@ -66,6 +67,7 @@ type Design struct {
 // Designs are all there are. Not to be changed.
 var Designs = []Design{
 	{"reconfigure", "one server per user, made over with its schemas when the URL changes", newReconfigure(tools.Anew)},
+	{"reconfigure-asking", "the same, asking Sentry about the context at every change", asking(newReconfigure(tools.Anew))},
 	{"reconfigure-shared", "one server per user, made over from shared definitions when the URL changes", newReconfigure(shared)},
 	{"per-request", "a server made with its schemas for every request, and nothing kept", newPerRequest(tools.Anew)},
 	{"per-request-shared", "a server made from shared definitions for every request", newPerRequest(shared)},
@@ -85,6 +87,14 @@ func New(name string, cfg Config) (http.Handler, error) {
 		cfg.Trust = 15 * time.Minute
 	}
 	return Designs[i].open(cfg)
+}
+
+// asking remembers nothing of what Sentry knew.
+func asking(open func(Config) (http.Handler, error)) func(Config) (http.Handler, error) {
+	return func(cfg Config) (http.Handler, error) {
+		cfg.Trust = -1
+		return open(cfg)
+	}
 }
 
 // Names are those of the designs.
