@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	_ "embed"
 	"html/template"
 	"io"
@@ -66,6 +67,9 @@ func WriteHTML(w io.Writer, reports ...measure.Report) error {
 
 func title(rs []measure.Report) string {
 	name := clean(join(" against ", rs[0].Scenario, rs[0].Target), longText)
+	if rs[0].Total.Count == 0 && len(rs[0].Comparisons) > 0 {
+		name = clean(cmp.Or(rs[0].Scenario, "Comparison"), longText)
+	}
 	switch {
 	case name == "":
 		name = "A run"
