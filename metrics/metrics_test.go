@@ -191,12 +191,31 @@ func TestMetrics_Handler(t *testing.T) {
 	}
 }
 
-// A request costs no more than a look at a map and some atomics.
-func BenchmarkMetrics_End(b *testing.B) {
+// newCall returns what the metrics do in a call that asks Sentry once.
+func newCall() func() {
 	m := used()
+	resp := &http.Response{StatusCode: http.StatusOK}
+	sentry := m.Sentry(answer(func(*http.Request) (*http.Response, error) { return resp, nil }))
+	r := httptest.NewRequest(http.MethodGet, "https://sentry.example.com/api/0/", nil)
+	return func() {
+		begin := time.Now()
+		m.Begin("mcp")
+		m.TokenChecked(TokenKnown)
+		_, _ = sentry.RoundTrip(r)
+		m.End("mcp", http.StatusOK, time.Since(begin))
+	}
+}
+
+func TestMetrics_AllocateNothing(t *testing.T) {
+	if got := testing.AllocsPerRun(100, newCall()); got != 0 {
+		t.Errorf("%v allocations a call", got)
+	}
+}
+
+func BenchmarkMetrics_call(b *testing.B) {
+	call := newCall()
 	b.ReportAllocs()
 	for b.Loop() {
-		m.Begin("mcp")
-		m.End("mcp", http.StatusOK, time.Millisecond)
+		call()
 	}
 }

@@ -62,14 +62,9 @@ func (t measured) CloseIdleConnections() {
 }
 
 func outcome(resp *http.Response, err error) string {
-	var timeout interface{ Timeout() bool }
 	switch {
-	case errors.Is(err, context.Canceled):
-		return "canceled"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "timeout"
 	case err != nil:
-		return "network"
+		return failure(err)
 	case resp.StatusCode == http.StatusTooManyRequests:
 		return "429"
 	case resp.StatusCode < 300:
@@ -80,4 +75,15 @@ func outcome(resp *http.Response, err error) string {
 		return "4xx"
 	}
 	return "5xx"
+}
+
+func failure(err error) string {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	}
+	return "network"
 }
