@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -205,7 +206,8 @@ func (f *File) login(app *App, s saved) *Tokens {
 }
 
 // keep writes the file anew with new tokens on a line, so that it has either the
-// old or the new ones whenever the machine stops.
+// old or the new ones whenever the machine stops. The other lines stay as they
+// are now: each worker of a run keeps the tokens of its own users.
 func (f *File) keep(s saved, got *oauth2.Token) error {
 	e := s.entry
 	e.Token, e.Expires = got.AccessToken, nil
@@ -222,12 +224,26 @@ func (f *File) keep(s saved, got *oauth2.Token) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lines[s.line] = line
 	path := f.path
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	return replace(path, append(bytes.Join(f.lines, []byte("\n")), '\n'))
+	unlock, err := lock(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	now, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	lines := bytes.Split(now, []byte("\n"))
+	at := slices.IndexFunc(lines, func(l []byte) bool { return bytes.Equal(bytes.TrimSuffix(l, []byte("\r")), f.lines[s.line]) })
+	if at < 0 {
+		return errors.New("its line has been changed by somebody else")
+	}
+	lines[at], f.lines[s.line] = line, line
+	return replace(path, bytes.Join(lines, []byte("\n")))
 }
 
 func replace(path string, content []byte) (err error) {

@@ -111,7 +111,7 @@ func TestFile_refresh(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := "# two\nsecret-ann\n" + fmt.Sprintf(`{"token":"secret-access-9-1","expires":%q,"refresh_token":"secret-refresh-9-1","client_id":"client-1"}`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339)) + "\n# end\n"
+		want := "# two\nsecret-ann\n" + fmt.Sprintf(`{"token":"secret-access-9-1","expires":%q,"refresh_token":"secret-refresh-9-1","client_id":"client-1"}`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339)) + "\n# end"
 		if diff := cmp.Diff(want, string(got)); diff != "" {
 			t.Errorf("the file is (-want +got):\n%s", diff)
 		}
@@ -128,6 +128,104 @@ func TestFile_refresh(t *testing.T) {
 		if err != nil || again.Users() != 2 {
 			t.Errorf("read again: %v", err)
 		}
+	})
+}
+
+// Several processes keep the tokens of their own users in one file.
+func TestFile_workers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		const workers = 4
+		content := ""
+		for i := range workers {
+			w.current[fmt.Sprintf("secret-refresh-0%d", i)] = fmt.Sprint("user", i)
+			content += fmt.Sprintf(`{"token":"secret-old-%d","refresh_token":"secret-refresh-0%d","client_id":"client-1"}`+"\n", i, i)
+		}
+		path := tokenFile(t, 0o600, content)
+		var files []*File
+		var users []Login
+		for i := range workers {
+			f, err := ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := f.Logins(t.Context(), Config{URL: place, HTTP: &http.Client{Transport: w.hosts()}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			files, users = append(files, f), append(users, all[i])
+		}
+		for range 2 { // the second refresh finds what the first has written
+			for _, u := range users {
+				w.header(u)
+			}
+			synctest.Wait()
+			time.Sleep(time.Hour)
+		}
+		for _, f := range files {
+			f.Close()
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range workers {
+			if n := strings.Count(string(got), fmt.Sprintf(`"secret-access-user%d-`, i)); n != 1 {
+				t.Errorf("user %d is in the file %d times:\n%s", i, n, got)
+			}
+		}
+		for token := range w.current {
+			if !strings.Contains(string(got), token) {
+				t.Errorf("the file has not the refresh token that is good now, %s:\n%s", token, got)
+			}
+		}
+	})
+}
+
+// What somebody changes by hand meanwhile is not written over.
+func TestFile_edited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.current["secret-refresh-0"] = "9"
+		path := tokenFile(t, 0o600, `{"token":"secret-old","refresh_token":"secret-refresh-0","client_id":"client-1"}`)
+		f, err := ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("secret-another"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var told string
+		all, err := f.Logins(t.Context(), Config{URL: place, HTTP: &http.Client{Transport: w.hosts()}, Progress: func(what string) { told = what }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.header(all[0])
+		f.Close()
+		if got, err := os.ReadFile(path); err != nil || string(got) != "secret-another" || !strings.Contains(told, "somebody else") {
+			t.Errorf("the file is %q, %v; told %q", got, err, told)
+		}
+	})
+}
+
+// A token that ended before the run began is refreshed before it is used.
+func TestFile_ended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.current["secret-refresh-0"] = "9"
+		ended := time.Now().Add(-24 * time.Hour).UTC().Format(time.RFC3339)
+		f, err := ReadFile(tokenFile(t, 0o600, fmt.Sprintf(`{"token":"secret-old","expires":%q,"refresh_token":"secret-refresh-0","client_id":"client-1"}`, ended)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := f.Logins(t.Context(), Config{URL: place, HTTP: &http.Client{Transport: w.hosts()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.header(all[0]); got != "Bearer secret-access-9-1" {
+			t.Errorf("got %q", got)
+		}
+		f.Close()
 	})
 }
 

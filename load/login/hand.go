@@ -53,14 +53,14 @@ func (h *Hand) Walk(ctx context.Context, _ http.RoundTripper, start, callback st
 	if err != nil || callback != h.at {
 		return nil, errors.New("this browser comes back to " + h.at)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, h.wait, fmt.Errorf("nobody signed in within %s", h.wait))
-	defer cancel()
 	select {
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, h.wait, fmt.Errorf("nobody signed in within %s", h.wait))
+	defer cancel()
 	arrived := h.expect(u.Query().Get("state"))
 	defer h.expect("")
 	fmt.Fprintf(h.out, "Sign in with a browser on this machine, within %s:\n\n  %s\n\n", h.wait, start)

@@ -137,7 +137,7 @@ func (t *Tokens) take(got *oauth2.Token) {
 	t.ends, t.due = time.Time{}, time.Time{}
 	life := t.app.cfg.Life
 	if !got.Expiry.IsZero() {
-		whole := got.Expiry.Sub(now)
+		whole := max(got.Expiry.Sub(now), 1)                   // a file's may have ended long ago
 		t.ends = got.Expiry.Add(-min(whole/20, 5*time.Second)) // what is sent now arrives later
 		if life == 0 || whole < life {
 			life = whole
