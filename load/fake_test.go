@@ -47,7 +47,7 @@ type message struct {
 	Method string
 	Params struct {
 		Name      string
-		Arguments struct{ OrganizationSlug, IssueID, Status string }
+		Arguments struct{ OrganizationSlug, ResourceID string }
 		TaskID    string
 		URI       string
 	}
@@ -177,6 +177,10 @@ func (f *fake) call(m message, at place, r *http.Request, who string) string {
 		return fmt.Sprintf(`{"structuredContent":{"organizations":[{"slug":"org-%d"}]}}`, user)
 	case "find_projects":
 		return fmt.Sprintf(`{"structuredContent":{"projects":[{"slug":"service-%d"},{"slug":"service-%d"}]}}`, user, user+f.scale.Orgs)
+	case "get_sentry_resource":
+		if n := serviceNumber(strings.ToLower(m.Params.Arguments.ResourceID)); f.leaks || at.project == fmt.Sprintf("service-%d", n) {
+			return `{"content":[{"type":"text","text":"an issue"}]}`
+		}
 	case "search_events":
 		org := at.org + m.Params.Arguments.OrganizationSlug
 		return fmt.Sprintf(`{"content":[{"type":"text","text":"title TimeoutError, mark %s"}]}`, sandbox.Mark(org))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ const (
 	taskHandle     kindOfHandle = "task"
 	eventHandle    kindOfHandle = "event"
 	resourceHandle kindOfHandle = "resource"
+	issueHandle    kindOfHandle = "issue"
 )
 
 // ways are how each kind is shown.
@@ -33,7 +35,12 @@ var ways = map[kindOfHandle][]string{
 	taskHandle:     {"tasks/get", "tasks/cancel"},
 	eventHandle:    {"GET"},
 	resourceHandle: {"resources/read"},
+	issueHandle:    {"tools/call"},
 }
+
+// local tells whether the server knows the handle without asking Sentry, whose
+// faults would make two answers differ.
+func (k kindOfHandle) local() bool { return k != resourceHandle && k != issueHandle }
 
 // handle is one that a context was given.
 type handle struct {
@@ -88,7 +95,7 @@ func (h *handles) noticed(a *asker, c *client.Client) {
 	if id := c.Session(); id != "" {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if h.owned[a] != id && len(h.owned) < maxHandles {
+		if known := h.owned[a]; known != id && (known != "" || len(h.owned) < maxHandles) {
 			h.owned[a] = id
 			h.addLocked(handle{sessionHandle, id, a})
 		}
@@ -114,31 +121,26 @@ func (h *handles) addLocked(one handle) {
 // are the same user.
 func (one handle) foreign(a *asker) bool {
 	switch {
-	case one.kind == resourceHandle:
-		return a.org != one.owner.org && !a.seesAny(one.owner.org)
+	case !one.kind.local():
+		return !a.sees(one.owner.home())
 	case one.kind == eventHandle, one.kind == sessionHandle:
 		return one.owner.n != a.n && (one.owner.url() != a.url() || one.owner.authorize != nil && one.owner.user != a.user)
 	}
 	return one.owner.url() != a.url() || one.owner.authorize != nil && one.owner.user != a.user
 }
 
-// seesAny tells whether a may see the organization where it is.
-func (a *asker) seesAny(org string) bool {
+// sees tells whether a may see the organization where it is.
+func (a *asker) sees(org string) bool {
 	if a.org != "" {
 		return a.org == org
 	}
-	for _, slug := range a.slugs {
-		if slug == org {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(a.slugs, org)
 }
 
 // next is an attempt with some handle of another context; ok is false if there
 // is none yet.
 func (h *handles) next(r *rand.Rand) (c pace.Call, ok bool) {
-	kinds := []kindOfHandle{sessionHandle, taskHandle, eventHandle, resourceHandle}
+	kinds := []kindOfHandle{sessionHandle, taskHandle, eventHandle, resourceHandle, issueHandle}
 	r.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	for _, kind := range kinds {
 		if kind == taskHandle && h.needsTask() {
@@ -174,6 +176,12 @@ func (h *handles) draw(r *rand.Rand, kind kindOfHandle) (one handle, thief *aske
 			return one, nil
 		}
 		one = handle{kind, "sentry://" + strings.TrimPrefix(owner.place.String(), "/") + "/issues", owner}
+	case issueHandle:
+		owner := thieves[r.IntN(len(thieves))]
+		if owner.issue == "" {
+			return one, nil
+		}
+		one = handle{kind, owner.issue, owner}
 	default:
 		h.mu.Lock()
 		list := h.known[kind]
@@ -253,7 +261,7 @@ func (h *handles) try(ctx context.Context, one handle, thief *asker, way string)
 		return measure.Refused, "client"
 	}
 	own := ""
-	if one.kind == eventHandle || one.kind == resourceHandle && thief.era == client.Legacy {
+	if one.kind == eventHandle || !one.kind.local() && thief.era == client.Legacy {
 		if own, err = sessionOf(ctx, c); err != nil {
 			return lost(err)
 		}
@@ -261,12 +269,12 @@ func (h *handles) try(ctx context.Context, one handle, thief *asker, way string)
 	if one.kind == sessionHandle && way == "DELETE" {
 		return h.tryEnd(ctx, one, thief, c)
 	}
-	x, err := c.Foreign(ctx, one.shown(way, own, one.value))
+	x, err := c.Foreign(ctx, one.shown(way, own, one.value, thief))
 	if err != nil {
 		return lost(err)
 	}
 	outcome, reason := h.judge(one, thief, x)
-	if outcome != measure.OK || one.kind == resourceHandle {
+	if outcome != measure.OK || !one.kind.local() {
 		return outcome, reason
 	}
 	return h.alike(ctx, one, thief, c, way, own, x)
@@ -285,7 +293,7 @@ func sessionOf(ctx context.Context, c *client.Client) (string, error) {
 
 // shown is the request that shows value. own is the thief's session, where one
 // is needed beside it.
-func (one handle) shown(way, own, value string) client.Foreign {
+func (one handle) shown(way, own, value string, thief *asker) client.Foreign {
 	quoted, _ := json.Marshal(value) // a string always can be
 	switch one.kind {
 	case sessionHandle:
@@ -297,6 +305,12 @@ func (one handle) shown(way, own, value string) client.Foreign {
 		return client.Foreign{Method: way, Name: value, Params: fmt.Appendf(nil, `{"taskId":%s}`, quoted)}
 	case eventHandle:
 		return client.Foreign{Verb: way, Session: own, LastEventID: value}
+	case issueHandle:
+		org := ""
+		if thief.org == "" {
+			org = fmt.Sprintf(",%q:%q", orgParameter, thief.home())
+		}
+		return client.Foreign{Session: own, Method: way, Name: "get_sentry_resource", Params: fmt.Appendf(nil, `{"name":"get_sentry_resource","arguments":{"resourceType":"issue","resourceId":%s%s}}`, quoted, org)}
 	}
 	return client.Foreign{Session: own, Method: way, Name: value, Params: fmt.Appendf(nil, `{"uri":%s}`, quoted)}
 }
@@ -330,7 +344,7 @@ func (h *handles) alike(ctx context.Context, one handle, thief *asker, c *client
 	if want, ok := h.unknown.Load(key); ok && want == got {
 		return measure.OK, ""
 	}
-	unknown, err := c.Foreign(ctx, one.shown(way, own, strings.Repeat("A", max(len(one.value), 1))))
+	unknown, err := c.Foreign(ctx, one.shown(way, own, strings.Repeat("A", max(len(one.value), 1)), thief))
 	if err != nil || busy(unknown) {
 		return measure.OK, ""
 	}
@@ -368,7 +382,7 @@ func (h *handles) tryEnd(ctx context.Context, one handle, thief *asker, c *clien
 	if err != nil {
 		return lost(err)
 	}
-	x, err := c.Foreign(ctx, one.shown(http.MethodDelete, "", one.value))
+	x, err := c.Foreign(ctx, one.shown(http.MethodDelete, "", one.value, thief))
 	if err != nil {
 		return lost(err)
 	}

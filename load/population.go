@@ -208,11 +208,11 @@ func (p *population) learn(ctx context.Context, cfg *Config) error {
 	}
 	schemas, err := listTools(ctx, probe)
 	if err != nil {
-		return fmt.Errorf("ask %s for its tools: %w", cfg.URL, err)
+		return fmt.Errorf("ask %s for its tools: %w; is this the URL of an MCP server that speaks era: %s?", cfg.URL, err, cfg.Scenario.Era)
 	}
 	if _, ok := schemas["find_organizations"]; !ok {
 		p.plain = true
-		return nil
+		return lacking(cfg.Scenario.Calls, schemas)
 	}
 	return each(ctx, atOnce, users, func(ctx context.Context, u *user) error {
 		probe, err := p.probe(cfg, u)
@@ -227,6 +227,16 @@ func (p *population) learn(ctx context.Context, cfg *Config) error {
 	}, cfg.phase("asking who sees what"))
 }
 
+// lacking is an error if a call is of a tool that the server does not list.
+func lacking(calls []scenario.Call, tools schema) error {
+	for _, c := range calls {
+		if _, ok := tools[c.Tool]; c.Tool != "" && !ok {
+			return fmt.Errorf("the server has no tool %s, which the scenario calls; it has %s", c.Tool, strings.Join(slices.Sorted(maps.Keys(tools)), ", "))
+		}
+	}
+	return nil
+}
+
 // probe is a client at the base URL, for questions before the run.
 func (p *population) probe(cfg *Config, u *user) (*client.Client, error) {
 	era := client.Modern
@@ -239,14 +249,12 @@ func (p *population) probe(cfg *Config, u *user) (*client.Client, error) {
 // spread makes the contexts: in rounds, each user gets one further place in each.
 func (p *population) spread(cfg *Config) error {
 	s := cfg.Scenario
-	wanted := s.Contexts
-	if s.Users >= cfg.Workers { // or else all workers have all users, and take turns
-		wanted = shareOf(s.Contexts, cfg.Worker, cfg.Workers)
-	}
-	places, total := map[int][]place{}, 0
+	wanted, total := 0, 0
+	places := map[int][]place{}
 	for n, u := range p.users {
 		places[n] = p.placesOf(cfg, u)
 		total += len(places[n])
+		wanted += shareOf(s.Contexts, n-1, s.Users)
 	}
 	if total < wanted {
 		return fmt.Errorf("%d users have %d contexts at place: %s, and the scenario wants %d of them: ask for --contexts %d, for more users, or for a sandbox with more (sandbox: {orgs: …, projects: …})",
@@ -258,6 +266,7 @@ func (p *population) spread(cfg *Config) error {
 			if round >= len(places[n]) {
 				continue
 			}
+			// Fewer users than workers are in all of them, which take turns.
 			if s.Users >= cfg.Workers || made%cfg.Workers == cfg.Worker {
 				p.add(cfg, p.users[n], places[n][round])
 			}

@@ -236,7 +236,7 @@ func TestRun_Sessions(t *testing.T) {
 				if got := rep.Canaries.Wrong > 0; got != tt.wrong {
 					t.Errorf("%d wrong: %v", rep.Canaries.Wrong, rep.Total.Reasons)
 				}
-				if rep.Canaries.Tried["session"] < 20 || rep.Canaries.Tried["resource"] < 20 {
+				if rep.Canaries.Tried["session"] < 20 || rep.Canaries.Tried["resource"] < 20 || rep.Canaries.Tried["issue"] < 20 {
 					t.Errorf("tried were %v", rep.Canaries.Tried)
 				}
 			})
@@ -402,6 +402,7 @@ func TestRun_Search(t *testing.T) {
 func TestRun_Workers(t *testing.T) {
 	for _, yaml := range []string{
 		"users: 6\ncontexts: 14\narrivals: {rate: 90}\nwarmup: 0\nduration: 10s\nhandles: 0",
+		"users: 4\ncontexts: 14\narrivals: {rate: 90}\nwarmup: 0\nduration: 10s\nhandles: 0",
 		"users: 1\ncontexts: 7\narrivals: {rate: 90}\nwarmup: 0\nduration: 10s\nhandles: 0",
 	} {
 		virtually(t, func(t *testing.T) {
@@ -442,6 +443,14 @@ func TestRun_Refuses(t *testing.T) {
 		{"a URL", "arrivals: {rate: 1}", func(c *Config) { c.URL = "localhost" }, "such as http://"},
 		{"more contexts than there are", "users: 2\ncontexts: 50\narrivals: {rate: 1}", func(c *Config) {}, "--contexts 8"},
 		{"faults without a sandbox", "arrivals: {rate: 1}\nfaults: [{rules: [{status: 503}]}]", func(c *Config) {}, "without --url"},
+		{"a tool that there is not", "arrivals: {rate: 1}\ncalls: [{tool: echo}]", func(c *Config) {
+			c.Scale = nil
+			c.HTTP.Transport = wire{newFake(0)}
+		}, "has no tool echo, which the scenario calls; it has whoami"},
+		{"a URL that is something else", "arrivals: {rate: 1}", func(c *Config) {
+			c.Scale = nil
+			c.HTTP.Transport = wire{http.NotFoundHandler()}
+		}, "refused: 404; is this the URL of an MCP server"},
 		{"a worker", "arrivals: {rate: 1}", func(c *Config) { c.Worker = 3 }, "worker 3 of 1"},
 		{"a sign-in", "arrivals: {rate: 1}", func(c *Config) {
 			c.SignIn = func(context.Context, int) (Person, error) { return Person{}, fmt.Errorf("no such user") }
