@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"roundhouse/load"
@@ -202,17 +203,24 @@ func (r *loadRunning) tell(rep measure.Report) error {
 	if err := r.cfg.writeReport(rep, r.s); err != nil {
 		return err
 	}
-	var failed []string
-	for _, f := range r.cfg.load.Fail {
-		failed = append(failed, f.Check(rep.Comparisons)...)
-	}
-	switch {
-	case rep.Canaries.Wrong > 0:
+	if rep.Canaries.Wrong > 0 {
 		return exitError{fmt.Errorf("%d answers were wrong; see %s", rep.Canaries.Wrong, r.out), exitWrong}
-	case len(failed) > 0:
-		return exitError{fmt.Errorf("a floor was not met: %s", failed[0]), exitFloor}
+	}
+	if failed := r.cfg.load.worse(rep); len(failed) > 0 {
+		return exitError{errors.New(strings.Join(failed, "; ")), exitFloor}
 	}
 	return nil
+}
+
+// worse tells in what the run was worse than it may be.
+func (l *loadConfig) worse(rep measure.Report) (failed []string) {
+	for _, f := range l.Fail {
+		failed = append(failed, f.Check(rep.Comparisons)...)
+	}
+	if n := rep.Total.Count; n > 0 && float64(rep.Total.Bad())/float64(n) > l.MaxBad {
+		failed = append(failed, fmt.Sprintf("%d of %d calls were turned away or lost, more than --max-bad %g", rep.Total.Bad(), n, l.MaxBad))
+	}
+	return failed
 }
 
 // writeReport puts it on standard output, and into --out.

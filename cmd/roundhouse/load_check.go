@@ -45,6 +45,8 @@ func (l *loadConfig) checkNumbers() error {
 		return fmt.Errorf("--duration %s must not be negative", l.Duration)
 	case l.Users < 0 || l.Contexts < 0:
 		return errors.New("--users and --contexts must not be negative")
+	case !(l.MaxBad >= 0 && l.MaxBad <= 1):
+		return fmt.Errorf("--max-bad %g is not between 0 and 1", l.MaxBad)
 	case l.Workers < 1 || l.Workers > maxWorkers:
 		return fmt.Errorf("--workers %d is not between 1 and %d", l.Workers, maxWorkers)
 	case l.Workers > 1 && l.Worker != "":

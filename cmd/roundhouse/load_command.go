@@ -27,14 +27,15 @@ afterwards. With --url it drives any MCP server that speaks streamable HTTP:
 
 Progress goes to standard error, the report to standard output. The exit tells
 how it went: 0 well, 1 it could not be done, 2 a wrong flag or file, 3 somebody
-got a wrong answer (the exchange is written out), 4 a --fail floor was not met.
+got a wrong answer (the exchange is written out), 4 it was worse than --fail or
+--max-bad allow.
 
   roundhouse load diff A.json B.json           two runs beside each other
   roundhouse load merge --out ALL.json A.json… what several machines found
   roundhouse load rival NAME                   one of the other designs, to look at`,
 			settings: join([]string{"config", "url", "header", "sign-in", "token-file", "sandbox-user", "scale", "faults-url", "metrics-url", "server-pid", "yes",
 				"rate", "duration", "warmup", "contexts", "users", "era", "seed", "workers", "worker",
-				"compare", "trials", "rounds", "turn", "sentry-delay", "fail", "fail-fast",
+				"compare", "trials", "rounds", "turn", "sentry-delay", "fail", "max-bad", "fail-fast",
 				"out", "wrong", "json", "quiet", "list", "print"}),
 			check: checkLoad,
 			run:   loadRun,

@@ -125,8 +125,8 @@ func TestLoad_Rival(t *testing.T) {
 	}
 }
 
-// liar answers with the id of nobody's request.
-func liar(t *testing.T) string {
+// pretender is an MCP server whose calls are answered by call.
+func pretender(t *testing.T, call http.HandlerFunc) (url string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var req struct {
 			ID     json.RawMessage
@@ -138,23 +138,31 @@ func liar(t *testing.T) string {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if req.Method == "tools/list" {
-			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"tools":[]}}`, req.ID)
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}}`, req.ID)
 			return
 		}
-		fmt.Fprint(w, `{"jsonrpc":"2.0","id":"nobody's","result":{"content":[]}}`)
+		call(w, r)
 	}))
 	t.Cleanup(srv.Close)
-	return srv.URL
+	return srv.URL + "/mcp"
+}
+
+// echoScenario is for such a server.
+func echoScenario(t *testing.T, dir string) (file string) {
+	file = filepath.Join(dir, "mine.yaml")
+	if err := os.WriteFile(file, []byte("name: mine\narrivals: {rate: 20}\nwarmup: 0s\nduration: 500ms\nhandles: 0\ncalls: [{tool: echo}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // TestLoad_Wrong is told of a wrong answer by the exit and by a file.
 func TestLoad_Wrong(t *testing.T) {
 	dir := t.TempDir()
-	file := filepath.Join(dir, "mine.yaml")
-	if err := os.WriteFile(file, []byte("name: mine\narrivals: {rate: 20}\nwarmup: 0s\nduration: 500ms\nhandles: 0\ncalls: [{tool: echo}]\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err := runLoad(t, nil, file, "--url", liar(t)+"/mcp", "--sign-in", "none", "--quiet", "--out", dir)
+	liar := pretender(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"jsonrpc":"2.0","id":"nobody's","result":{"content":[]}}`)
+	})
+	_, err := runLoad(t, nil, echoScenario(t, dir), "--url", liar, "--sign-in", "none", "--quiet", "--out", dir)
 	if exitCode(err) != exitWrong {
 		t.Errorf("exit %d: %v", exitCode(err), err)
 	}
@@ -164,6 +172,17 @@ func TestLoad_Wrong(t *testing.T) {
 	}
 	if text, err := os.ReadFile(files[0]); err != nil || !bytes.Contains(text, []byte("nobody's")) {
 		t.Errorf("%s: %v", text, err)
+	}
+}
+
+// TestLoad_MaxBad drives what turns everybody away.
+func TestLoad_MaxBad(t *testing.T) {
+	away := pretender(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	for bad, want := range map[string]int{"1": 0, "0.5": exitFloor} {
+		_, err := runLoad(t, nil, echoScenario(t, t.TempDir()), "--url", away, "--sign-in", "none", "--quiet", "--max-bad", bad)
+		if exitCode(err) != want {
+			t.Errorf("--max-bad %s: exit %d, want %d: %v", bad, exitCode(err), want, err)
+		}
 	}
 }
 
@@ -194,6 +213,7 @@ func TestLoad_Refused(t *testing.T) {
 		{args: "--url http://127.0.0.1:1/mcp --worker 3/2", says: "1/4"},
 		{args: "--url http://127.0.0.1:1/mcp --worker 1/2 --workers 2", says: "--workers"},
 		{args: "--workers 0", says: "--workers"},
+		{args: "--max-bad 2", says: "--max-bad"},
 		{args: "--rate -1", says: "--rate"},
 		{args: "--rate 1e9", says: "rate"},
 		{args: "--era stone", says: "--era"},
