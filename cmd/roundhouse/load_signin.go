@@ -120,6 +120,9 @@ func fileUsers(ctx context.Context, path string, n int, cfg login.Config) (loadU
 	}
 	return loadUsers{
 		signIn: func(_ context.Context, n int) (load.Person, error) { return load.Person{Login: logins[n-1]}, nil },
-		close:  func(context.Context) error { return nil },
+		close: func(context.Context) error {
+			f.Close() // refreshed tokens are in the file then
+			return nil
+		},
 	}, nil
 }
