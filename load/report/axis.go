@@ -70,6 +70,12 @@ func (a axis) scale(to *plot.Axis, values []float64, decades float64) {
 	}
 }
 
+// drawable reports whether a plot can show a value. What a report was made to
+// say by somebody else is no reason to draw without end.
+func drawable(v float64) bool {
+	return v == 0 || math.Abs(v) > 1e-12 && math.Abs(v) < 1e15
+}
+
 // roundStep is 1, 2 or 5 times a power of ten, for at most so many steps.
 func roundStep(span float64, steps int) float64 {
 	return roundUp(span / float64(steps))
@@ -106,7 +112,7 @@ func (t linearTicks) Ticks(from, to float64) []plot.Tick {
 
 func steps(from, to, step float64, say func(float64) string) []plot.Tick {
 	var ticks []plot.Tick
-	for i := math.Ceil(from/step - 1e-9); i*step <= to+step*1e-6; i++ {
+	for i := math.Ceil(from/step - 1e-9); i*step <= to+step*1e-6 && len(ticks) < 50; i++ {
 		ticks = append(ticks, plot.Tick{Value: i * step, Label: say(i * step)})
 	}
 	return ticks

@@ -20,6 +20,12 @@ type bar struct {
 
 func (b bar) heading() bool { return b.better.Median <= 0 }
 
+// within keeps a bar on the paper.
+func within(s measure.Spread) measure.Spread {
+	fit := func(v float64) float64 { return min(max(v, 1e-6), 1e6) }
+	return measure.Spread{Min: fit(s.Min), Median: fit(s.Median), Max: fit(s.Max)}
+}
+
 // barFigures are one for each other design, with a bar for each aspect in each
 // setting: to the right where ours is better, and to the left where it is not.
 func barFigures(rs []measure.Report) []figure {
@@ -29,7 +35,7 @@ func barFigures(rs []measure.Report) []figure {
 		for _, c := range r.settings {
 			f.Bars = append(f.Bars, bar{name: cmp.Or(clean(c.What, 64), "calls")})
 			for _, v := range versuses(c) {
-				f.Bars = append(f.Bars, bar{v.name, v.better()})
+				f.Bars = append(f.Bars, bar{v.name, within(v.better())})
 			}
 		}
 		all = append(all, f)

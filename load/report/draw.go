@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -254,7 +255,7 @@ func (m marks) Plot(c draw.Canvas, p *plot.Plot) {
 			order = append(order, i)
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return int(math.Copysign(1, m[a].At-m[b].At)) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(m[a].At, m[b].At) })
 	free := c.Min.X
 	for n, i := range order {
 		at := x(m[i].At)

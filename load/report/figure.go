@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ const (
 
 // count has its thousands apart: 1 234 567.
 func count[N ~int | ~int64 | ~uint64](n N) string {
-	digits := strconv.FormatInt(int64(n), 10)
+	digits := fmt.Sprint(n)
 	var b strings.Builder
 	for i, d := range digits {
 		if left := len(digits) - i; i > 0 && left%3 == 0 && digits[i-1] != '-' {
@@ -101,7 +102,7 @@ func stretch(s float64) string {
 	if s < 1 {
 		return seconds(s)
 	}
-	d := time.Duration(s * float64(time.Second))
+	d := time.Duration(min(s, 1e9) * float64(time.Second))
 	if d >= 10*time.Second {
 		d = d.Round(time.Second)
 	} else {
@@ -120,7 +121,12 @@ func stretch(s float64) string {
 	return strings.TrimSpace(text)
 }
 
-func whole(v float64) string { return count(int64(math.Round(v))) }
+func whole(v float64) string {
+	if math.Abs(v) < 99.5 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return number(v)
+}
 
 func memory(v float64) string { return in(sizes, v, number) }
 

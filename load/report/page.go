@@ -2,7 +2,9 @@ package report
 
 import (
 	"cmp"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"html/template"
 	"io"
 
@@ -23,6 +25,7 @@ var pageTemplate = template.Must(template.New("page").Parse(pageSource))
 // page is what the template shows.
 type page struct {
 	Title   string
+	Policy  string // of the content, for where a header does not give a stricter one
 	Style   template.CSS
 	Figures []drawn
 	Runs    []shown
@@ -48,7 +51,8 @@ func WriteHTML(w io.Writer, reports ...measure.Report) error {
 	if len(reports) > mostReports {
 		return errTooMany
 	}
-	p := page{Title: "No report", Style: template.CSS(pageStyle + plotStyle)}
+	style := pageStyle + plotStyle
+	p := page{Title: "No report", Policy: policy(style), Style: template.CSS(style)}
 	for i, r := range reports {
 		s := shown{Verdict: judge(r), Sections: summarize(r)}
 		if len(reports) > 1 {
@@ -63,6 +67,12 @@ func WriteHTML(w io.Writer, reports ...measure.Report) error {
 		}
 	}
 	return pageTemplate.Execute(w, p)
+}
+
+// policy allows the one style and nothing else.
+func policy(style string) string {
+	sum := sha256.Sum256([]byte(style))
+	return "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
 func title(rs []measure.Report) string {

@@ -5,9 +5,13 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -138,6 +142,54 @@ func TestWriteHTML_Odd(t *testing.T) {
 	}
 	if err := WriteHTML(io.Discard, make([]measure.Report, mostReports+1)...); !errors.Is(err, errTooMany) {
 		t.Errorf("too many reports: %v, want %v", err, errTooMany)
+	}
+}
+
+// TestWriteHTML_Extremes fills every number with what a report should never hold.
+func TestWriteHTML_Extremes(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 3))
+	floats := []float64{0, 1, -1, 1e-300, 5e-324, 1e17, 1e17 + 64, 1e300, -1e300, math.MaxFloat64, 0.5}
+	var fill func(reflect.Value)
+	fill = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Float64:
+			v.SetFloat(floats[rnd.IntN(len(floats))])
+		case reflect.Uint64:
+			v.SetUint([]uint64{0, 1, math.MaxUint64}[rnd.IntN(3)])
+		case reflect.Struct:
+			for i := range v.NumField() {
+				if v.Field(i).CanSet() && v.Type() != reflect.TypeFor[time.Time]() {
+					fill(v.Field(i))
+				}
+			}
+		case reflect.Slice:
+			for i := range v.Len() {
+				fill(v.Index(i))
+			}
+		case reflect.Pointer:
+			if !v.IsNil() {
+				fill(v.Elem())
+			}
+		}
+	}
+	for range 30 {
+		r := example(1)
+		fill(reflect.ValueOf(&r).Elem())
+		page := render(t, r, r)
+		for _, bad := range []string{"NaN", "Inf"} {
+			if i := strings.Index(page, bad); i >= 0 {
+				t.Fatalf("%s on the page: %s", bad, page[max(0, i-200):i+50])
+			}
+		}
+		if len(page) > 1<<20 {
+			t.Fatalf("%d bytes", len(page))
+		}
+		if err := WriteText(io.Discard, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := Diff(io.Discard, r, example(2)); r.Format == measure.FormatVersion && err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -88,7 +88,10 @@ func span(rs []measure.Report) []float64 {
 	from, to := 0.0, 0.0
 	for _, r := range rs {
 		if n := len(r.Series); n > 0 {
-			from, to = min(from, r.Series[0].At), max(to, r.Series[n-1].At+r.Series[n-1].Seconds)
+			begin, end := r.Series[0].At, r.Series[n-1].At+r.Series[n-1].Seconds
+			if drawable(begin) && drawable(end) {
+				from, to = min(from, begin), max(to, end)
+			}
 		}
 	}
 	return []float64{from, to}
@@ -101,7 +104,7 @@ func lines(rs []measure.Report, quantities ...quantity) []line {
 	var all []line
 	for i, r := range rs {
 		for j, q := range quantities {
-			points := thin(q.of(r))
+			points := thin(drawableOf(q.of(r)))
 			if len(points) == 0 {
 				continue
 			}
@@ -117,6 +120,16 @@ func lines(rs []measure.Report, quantities ...quantity) []line {
 		}
 	}
 	return all
+}
+
+// drawableOf makes gaps of points that cannot be drawn.
+func drawableOf(points plotter.XYs) plotter.XYs {
+	for i, p := range points {
+		if !drawable(p.X) || !drawable(p.Y) {
+			points[i] = plotter.XY{Y: math.NaN()}
+		}
+	}
+	return points
 }
 
 // quantity is what a line shows. Its shape is a line (' '), dots or crosses.

@@ -189,3 +189,19 @@ func TestFigures(t *testing.T) {
 		}
 	}
 }
+
+// TestPrinter_Paint is in color on a terminal alone.
+func TestPrinter_Paint(t *testing.T) {
+	var b bytes.Buffer
+	p := newPrinter(&b)
+	p.color = true
+	p.paint(wrong, "WRONG")
+	p.color = false
+	p.paint(wrong, "WRONG")
+	if err := p.out.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\x1b[1;31mWRONG\x1b[0m\nWRONG\n"; b.String() != want {
+		t.Errorf("wrote %q, want %q", b.String(), want)
+	}
+}
