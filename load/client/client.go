@@ -73,9 +73,11 @@ func New(cfg Config) (*Client, error) {
 	at, err := url.Parse(cfg.URL)
 	switch {
 	case err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https":
-		return nil, fmt.Errorf("%q is not the URL of an MCP server", cfg.URL)
+		return nil, errors.New("the URL of the MCP server is none with http or https") // and may hold a password
 	case at.User != nil:
 		return nil, errors.New("the URL must hold no password: it is shown in reports")
+	case cfg.Prefix == "":
+		return nil, errors.New("the ids of the client need a prefix")
 	case cfg.Era != Modern && cfg.Era != Legacy:
 		return nil, fmt.Errorf("era %q is neither %s nor %s", cfg.Era, Modern, Legacy)
 	case strings.ContainsFunc(cfg.Prefix, needsQuoting):

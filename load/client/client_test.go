@@ -280,10 +280,12 @@ func TestClient_Foreign(t *testing.T) {
 
 func TestNew_refuses(t *testing.T) {
 	for _, cfg := range []Config{
-		{URL: "", Era: Modern},
-		{URL: "ftp://host/mcp", Era: Modern},
-		{URL: "http://user:password@host/mcp", Era: Modern},
-		{URL: "http://host/mcp", Era: "2024-11-05"},
+		{URL: "", Era: Modern, Prefix: "a-"},
+		{URL: "ftp://host/mcp", Era: Modern, Prefix: "a-"},
+		{URL: "http://user:password@host/mcp", Era: Modern, Prefix: "a-"},
+		{URL: "http://user:password@host:port/mcp", Era: Modern, Prefix: "a-"},
+		{URL: "http://host/mcp", Era: "2024-11-05", Prefix: "a-"},
+		{URL: "http://host/mcp", Era: Modern},
 		{URL: "http://host/mcp", Era: Modern, Prefix: `"`},
 	} {
 		if _, err := New(cfg); err == nil {

@@ -112,7 +112,7 @@ func (c *Client) message(method, name string, params json.RawMessage, request bo
 		m.id = string(digits)
 		body = append(append(append(body, `"id":"`...), digits...), `",`...)
 	}
-	body = append(append(append(body, `"method":"`...), method...), '"')
+	body = appendString(append(body, `"method":`...), method)
 	body = c.appendParams(body, params)
 	m.body = append(body, '}')
 	return m
