@@ -100,6 +100,7 @@ func BenchmarkPassivation(b *testing.B) {
 		}
 		b.ReportMetric(float64(heap()-before)/float64(contexts), "B/passivated")
 		b.ReportMetric(float64(runtime.NumGoroutine()-goroutines), "goroutines")
+		debug.FreeOSMemory() // which the runtime does by and by
 		b.ReportMetric(float64(residentMemory(b))/1e6, "resident-MB")
 		if got := node.Stats(); got.Passivations != uint64(contexts) {
 			b.Fatalf("%+v", got)
