@@ -48,9 +48,9 @@ type Case struct {
 const (
 	timeout  = 30 * time.Second
 	warmup   = 300 * time.Millisecond
-	slowest  = 10   // calls per second of the open loop, at the least
-	share    = 0.5  // of the slower side's throughput
-	inFlight = 48   // calls at once, fewer than Roundhouse allows one user; others wait, and their latency counts
+	slowest  = 10  // calls per second of the open loop, at the least
+	share    = 0.5 // of the slower side's throughput
+	inFlight = 48  // calls at once, fewer than Roundhouse allows one user; others wait, and their latency counts
 )
 
 // ErrWrong is matched by the error of Run if an answer was not that of its
