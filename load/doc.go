@@ -16,6 +16,8 @@
 //	client    sends MCP requests and shows the answers raw
 //	pace      says when calls are due
 //	measure   histograms, series and the report
-//	rival     servers of other designs, for comparison
+//	rival     servers of other designs
+//	compare   two servers, in turns
+//	scrape    reads a node's metrics
 //	report    the report as text, as a page and beside another
 package load
