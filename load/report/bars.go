@@ -11,18 +11,17 @@ import (
 	"roundhouse/load/measure"
 )
 
-// bar is how many times better ours is in one aspect, with its spread. A bar
-// without a spread is the heading of those below it.
+// bar is how many times better ours is in one aspect, with its spread, or the
+// heading of those below it.
 type bar struct {
-	name   string
-	better measure.Spread
+	name    string
+	heading bool
+	better  measure.Spread
 }
-
-func (b bar) heading() bool { return b.better.Median <= 0 }
 
 // within keeps a bar on the paper.
 func within(s measure.Spread) measure.Spread {
-	fit := func(v float64) float64 { return min(max(v, 1e-6), 1e6) }
+	fit := func(v float64) float64 { return min(max(v, 1e-3), 1e6) }
 	return measure.Spread{Min: fit(s.Min), Median: fit(s.Median), Max: fit(s.Max)}
 }
 
@@ -33,9 +32,9 @@ func barFigures(rs []measure.Report) []figure {
 	for _, r := range rivalries(rs[len(rs)-1].Comparisons) {
 		f := figure{Name: "against-" + r.theirs, Title: "How many times better than " + r.theirs, Alt: r.outcome()}
 		for _, c := range r.settings {
-			f.Bars = append(f.Bars, bar{name: cmp.Or(clean(c.What, 64), "calls")})
+			f.Bars = append(f.Bars, bar{name: cmp.Or(clean(c.What, 64), "calls"), heading: true})
 			for _, v := range versuses(c) {
-				f.Bars = append(f.Bars, bar{v.name, within(v.better())})
+				f.Bars = append(f.Bars, bar{name: v.name, better: within(v.better())})
 			}
 		}
 		all = append(all, f)
@@ -50,7 +49,7 @@ func (f figure) drawBars(area draw.Canvas) {
 	style := textStyle(inkAxis, fontSize)
 	style.YAlign = draw.YCenter
 	for _, b := range f.Bars {
-		if !b.heading() {
+		if !b.heading {
 			least, most = min(least, b.better.Min), max(most, b.better.Max)
 			wide = max(wide, style.Width(b.name))
 		}
@@ -75,7 +74,7 @@ func (bars barPlot) Plot(c draw.Canvas, p *plot.Plot) {
 	one := x(1)
 	for i, b := range bars {
 		at := y(float64(len(bars) - 1 - i))
-		if b.heading() {
+		if b.heading {
 			style.XAlign = draw.XLeft
 			c.FillText(style, vg.Point{X: 2, Y: at - 3}, b.name)
 			continue

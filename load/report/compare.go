@@ -34,7 +34,8 @@ type versus struct {
 	ratio        measure.Spread
 }
 
-// versuses leaves out what was not measured of both.
+// versuses leaves out what was not measured of both. Of a side that answered
+// nothing there is a throughput, which is 0, and no latency.
 func versuses(c measure.Comparison) []versus {
 	var all []versus
 	ratios := c.Ratios()
@@ -43,7 +44,8 @@ func versuses(c measure.Comparison) []versus {
 		for _, r := range c.Rounds {
 			ours, theirs = append(ours, a.of(r.Ours)), append(theirs, a.of(r.Theirs))
 		}
-		if r := a.ratio(ratios); r.Median > 0 {
+		r := a.ratio(ratios)
+		if r.Median > 0 || a.more && slices.Max(append(theirs, 0)) > 0 {
 			all = append(all, versus{a, median(ours), median(theirs), r})
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"roundhouse/load/measure"
 )
 
-// drawings make the plots, by name; barFigures makes those of comparisons. Each is of one report, or of several over
-// one another.
+// drawings make the plots, by name; barFigures makes those of comparisons. Each
+// is of one report, or of several over one another.
 var drawings = []struct {
 	name string
 	of   func([]measure.Report) figure
@@ -64,7 +64,7 @@ func figures(rs []measure.Report) []figure {
 	for _, d := range drawings {
 		f := d.of(rs)
 		f.Name = d.name
-		if f.X.Ticks == timeAxis.Ticks {
+		if _, overTime := f.X.Ticks.(clockTicks); overTime {
 			f.Span = span(rs)
 			if len(rs) == 1 {
 				f.Moments, f.WarmUp = rs[0].Moments, f.Span[0]
@@ -79,7 +79,7 @@ func (f figure) empty() bool {
 	hasValue := func(l line) bool {
 		return slices.ContainsFunc(l.Points, func(p plotter.XY) bool { return !math.IsNaN(p.Y) })
 	}
-	return !slices.ContainsFunc(f.Lines, hasValue) && !slices.ContainsFunc(f.Bars, func(b bar) bool { return !b.heading() })
+	return !slices.ContainsFunc(f.Lines, hasValue) && !slices.ContainsFunc(f.Bars, func(b bar) bool { return !b.heading })
 }
 
 // span is from where the first warm-up began to where the last run ended, so that

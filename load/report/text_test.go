@@ -136,6 +136,24 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// TestComparison_Silent does not hide that ours answered nothing.
+func TestComparison_Silent(t *testing.T) {
+	round := measure.Round{Ours: measure.Side{Bad: 50}, Theirs: measure.Side{Throughput: 100, P50: 0.01, P99: 0.02, CPU: 0.001}}
+	r := measure.Report{Comparisons: []measure.Comparison{{Ours: "roundhouse", Theirs: "bare", What: "one context", Rounds: []measure.Round{round, round}}}}
+	text := summary(t, r)
+	if got := judge(r); got.Grade != doubt || !strings.Contains(got.Text, "ours lost or turned away 100") {
+		t.Errorf("the verdict is %+v", got)
+	}
+	for _, want := range []string{"worse in 1", "− 0 ×", "roundhouse loses throughput (0 ×)"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in:\n%s", want, text)
+		}
+	}
+	if page := render(t, r); !strings.Contains(page, "How many times better than bare") {
+		t.Error("no plot")
+	}
+}
+
 func TestBytesPerContext(t *testing.T) {
 	sample := func(contexts, heap float64) measure.Sample {
 		return measure.Sample{Contexts: contexts, HeapInUse: heap}

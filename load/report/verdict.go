@@ -30,7 +30,7 @@ func judge(r measure.Report) verdict {
 		return verdict{wrong, fmt.Sprintf("WRONG: %s did not belong to whoever asked, of %s checked",
 			plural(r.Canaries.Wrong, "answer", "answers"), count(r.Canaries.Checked))}
 	case t.Count == 0 && len(r.Comparisons) > 0:
-		return verdict{good, compared(r.Comparisons)}
+		return compared(r.Comparisons)
 	case t.Count == 0:
 		return verdict{doubt, "NOTHING was measured"}
 	case answered == 0:
@@ -47,7 +47,7 @@ func judge(r measure.Report) verdict {
 }
 
 // compared counts where ours is better: in every round, or in none.
-func compared(all []measure.Comparison) string {
+func compared(all []measure.Comparison) verdict {
 	var better, worse, even, lost uint64
 	for _, c := range all {
 		for _, v := range versuses(c) {
@@ -66,9 +66,9 @@ func compared(all []measure.Comparison) string {
 	text := fmt.Sprintf("COMPARED in %s: ours is better in %s, worse in %s and neither in %s",
 		plural(len(all), "setting", "settings"), plural(better, "figure", "figures"), count(worse), count(even))
 	if lost > 0 {
-		text += fmt.Sprintf("; ours lost or turned away %s", plural(lost, "call", "calls"))
+		return verdict{doubt, text + "; ours lost or turned away " + plural(lost, "call", "calls")}
 	}
-	return text
+	return verdict{good, text}
 }
 
 func canaryWords(c measure.Canaries) string {
