@@ -248,10 +248,10 @@ func judgeWhoami(a *asker, result json.RawMessage) (named bool, v verdict) {
 	var r struct {
 		StructuredContent *struct {
 			User               struct{ Email string }
-			SessionConstraints struct{ OrganizationSlug, ProjectSlug string }
+			SessionConstraints *struct{ OrganizationSlug, ProjectSlug string } // nil: a whoami of some other server
 		}
 	}
-	if json.Unmarshal(result, &r) != nil || r.StructuredContent == nil {
+	if json.Unmarshal(result, &r) != nil || r.StructuredContent == nil || r.StructuredContent.SessionConstraints == nil {
 		return false, verdict{}
 	}
 	said, at := r.StructuredContent.User.Email, r.StructuredContent.SessionConstraints

@@ -138,7 +138,11 @@ func (r *loadRunning) run(ctx context.Context, sc scenario.Scenario) (rep measur
 		}
 		defer func() { err = errors.Join(err, st.close()) }()
 		r.live.phase("starting the server")
-		n, failed := st.serve(ctx)
+		var idle []string
+		if sc.Idle.Duration > 0 {
+			idle = []string{"--idle", sc.Idle.String()}
+		}
+		n, failed := st.serve(ctx, idle...)
 		if failed != nil {
 			return rep, failed
 		}

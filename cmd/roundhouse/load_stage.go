@@ -76,14 +76,15 @@ func (st *stage) makeSandbox(ctx context.Context, scale sandbox.Scale, rivals in
 // faults is where the sandbox is told what goes wrong.
 func (st *stage) faults() string { return st.sentry + "/_sandbox/faults/" }
 
-// serve starts a Roundhouse in front of the sandbox.
-func (st *stage) serve(ctx context.Context) (served, error) {
+// serve starts a Roundhouse in front of the sandbox, with further flags.
+func (st *stage) serve(ctx context.Context, more ...string) (served, error) {
+	flags := append([]string{"serve",
+		"--addr", "127.0.0.1:0", "--data", filepath.Join(st.dir, "node"), "--sentry-url", st.sentry, "--log-level", "error",
+		"--trusted-proxies", "127.0.0.1/32", "--metrics-addr", "127.0.0.1:0", "--max-contexts", "1000000"}, more...)
 	c, found, err := begin(ctx, "server", []string{
 		envName("sentry-client-id") + "=" + st.app.ClientID,
 		envName("sentry-client-secret") + "=" + st.app.ClientSecret,
-	}, []string{`MCP client +(\S+)`, `Metrics +(\S+)`}, "serve",
-		"--addr", "127.0.0.1:0", "--data", filepath.Join(st.dir, "node"), "--sentry-url", st.sentry, "--log-level", "error",
-		"--trusted-proxies", "127.0.0.1/32", "--metrics-addr", "127.0.0.1:0", "--max-contexts", "1000000")
+	}, []string{`MCP client +(\S+)`, `Metrics +(\S+)`}, flags...)
 	if err != nil {
 		return served{}, err
 	}

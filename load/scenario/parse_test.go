@@ -83,6 +83,7 @@ func TestParse_Refuses(t *testing.T) {
 		{"arguments that are a list", good + "calls:\n- tool: a\n  arguments: [1]\n", "5:14", "names and values are wanted"},
 		{"an alias", good + "calls:\n- tool: a\n  arguments: &x {a: 1}\n", "5:14", "no anchors"},
 		{"deep arguments", good + "calls:\n- tool: a\n  arguments: {a: [[[[[[[[[[[[1]]]]]]]]]]]]}\n", "5:28", "deeper than"},
+		{"contexts that leave at once", good + "idle: 10ms\n", "3:7", "is not between 1s and"},
 		{"too many handles", good + "handles: 1.5\n", "3:10", "is not between 0 and 1"},
 		{"no streams", good + "streams: {count: 0}\n", "3:18", "is not between 1 and"},
 		{"a storm that never comes", good + "storm: {share: 0.5}\n", "3:8", "every: 0s is not between"},

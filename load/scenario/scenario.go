@@ -31,6 +31,7 @@ type Scenario struct {
 	Faults    []Fault   `yaml:"faults"`
 	Commands  []Command `yaml:"commands"`
 	TokenLife Duration  `yaml:"token-life"` // the run refreshes each login so often; 0: when the server says
+	Idle      Duration  `yaml:"idle"`       // the run's own server lets go of contexts that nobody asks for so long; 0: as servers do
 	Sandbox   Sandbox   `yaml:"sandbox"`    // what the run's own sandbox holds
 }
 
