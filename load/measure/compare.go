@@ -43,7 +43,8 @@ func (c Comparison) Ratios() Ratios {
 	for _, m := range measures {
 		var each []float64
 		for _, round := range c.Rounds {
-			if ours, theirs := m.of(round.Ours), m.of(round.Theirs); ours > 0 && theirs > 0 {
+			ours, theirs := m.of(round.Ours), m.of(round.Theirs)
+			if theirs > 0 && (ours > 0 || m.name == "throughput") { // a latency of 0 is none
 				each = append(each, ours/theirs)
 			}
 		}

@@ -22,13 +22,26 @@ func against(theirs string, ratios ...float64) measure.Comparison {
 }
 
 func TestComparison_Ratios(t *testing.T) {
-	got := against("bare", 3, 1, 2, 8).Ratios()
+	c := against("bare", 3, 1, 2, 8)
+	c.Rounds = append(c.Rounds, measure.Round{Ours: c.Rounds[0].Ours}) // they did not answer
+	got := c.Ratios()
 	want := measure.Ratios{
 		Throughput: measure.Spread{Min: 1, Median: 2.5, Max: 8},
 		P99:        measure.Spread{Min: 2, Median: 2, Max: 2},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ratios (-want +got):\n%s", diff)
+	}
+}
+
+// A round in which ours answered nothing is one in which it lost, and has no
+// latency.
+func TestComparison_OursIsDown(t *testing.T) {
+	c := against("bare", 3, 3)
+	c.Rounds[1].Ours = measure.Side{}
+	got := c.Ratios()
+	if got.Throughput != (measure.Spread{Min: 0, Median: 1.5, Max: 3}) || got.P99 != (measure.Spread{Min: 2, Median: 2, Max: 2}) {
+		t.Errorf("ratios %+v", got)
 	}
 }
 

@@ -177,11 +177,16 @@ func TestHistogram_UnmarshalRefuses(t *testing.T) {
 	var h measure.Histogram
 	h.Add(time.Second)
 	good := encode(t, h)
-	wide := hdrhistogram.NewPacked(1, math.MaxInt64, 5)
-	_ = wide.RecordValue(1)
-	text, err := wide.Encode()
-	if err != nil {
-		t.Fatal(err)
+	other := func(highest int64, digits int, count int64) string {
+		h := hdrhistogram.NewPacked(1, highest, digits)
+		if err := h.RecordValues(1, count); err != nil {
+			t.Fatal(err)
+		}
+		text, err := h.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `"` + string(text) + `"`
 	}
 	for name, data := range map[string]string{
 		"a number":          `1`,
@@ -190,7 +195,9 @@ func TestHistogram_UnmarshalRefuses(t *testing.T) {
 		"too short":         `"AAAA"`,
 		"no zlib":           `"` + base64.StdEncoding.EncodeToString(make([]byte, 100)) + `"`,
 		"cut off":           good[:len(good)-9] + `"`,
-		"another geometry":  `"` + string(text) + `"`,
+		"more digits":       other(int64(measure.Longest), 5, 1),
+		"another range":     other(int64(measure.Longest)-1, 3, 1),
+		"too many":          other(int64(measure.Longest), 3, math.MaxInt64),
 		"longer than it is": `"` + strings.Repeat("A", 1<<20) + `"`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -47,7 +47,7 @@ func TestMerge_Sums(t *testing.T) {
 	a, b := sample(), sample()
 	before := encode(t, a)
 	b.Began = noon.Add(300 * time.Millisecond)
-	b.Moments = []measure.Moment{{At: 2.9, What: "Sentry fails"}, {At: 1, What: "a node is stopped"}}
+	b.Moments = []measure.Moment{{At: 2.9, What: "Sentry fails"}, {At: 1, What: "a node is stopped"}, {At: 6, What: "Sentry fails"}}
 	got, err := measure.Merge(a, b)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestMerge_Sums(t *testing.T) {
 	if s := got.Streams; s.Open != 8 || s.Notifications != 18 || s.Missed != 2 || s.Latency.Count() != 2 {
 		t.Errorf("streams %+v", s)
 	}
-	if diff := cmp.Diff([]measure.Moment{{At: 1.3, What: "a node is stopped"}, {At: 3, What: "Sentry fails"}}, got.Moments); diff != "" {
+	if diff := cmp.Diff([]measure.Moment{{At: 1.3, What: "a node is stopped"}, {At: 3, What: "Sentry fails"}, {At: 6.3, What: "Sentry fails"}}, got.Moments); diff != "" {
 		t.Errorf("moments (-want +got):\n%s", diff)
 	}
 	if len(got.Server) != 1 || got.Server[0].At != 1 {
@@ -79,10 +79,31 @@ func TestMerge_Sums(t *testing.T) {
 	}
 }
 
+// Windows of workers that began a little apart are those that overlap most.
+func TestMerge_Aligns(t *testing.T) {
+	for _, skew := range []time.Duration{-300 * time.Millisecond, 300 * time.Millisecond} {
+		a, b := sample(), sample()
+		b.Began = b.Began.Add(skew)
+		got, err := measure.Merge(a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, w := range got.Series {
+			if w.Count != 2*a.Series[i].Count {
+				t.Errorf("apart by %v: window %d at %v s has %d calls, want twice %d", skew, i, w.At, w.Count, a.Series[i].Count)
+			}
+		}
+	}
+}
+
 func TestMerge_DifferentWorkers(t *testing.T) {
 	a := measure.Report{Format: 1, Began: noon, Seconds: 10, Arrivals: "open, 1/s", Workers: 1}
-	b := measure.Report{Format: 1, Began: noon.Add(-time.Second), Seconds: 5, Arrivals: "open, 2/s"}
+	b := measure.Report{Format: 1, Began: noon.Add(-time.Second), Seconds: 5, Arrivals: "open, 2/s", Server: []measure.Sample{{At: 3}}}
+	a.Canaries.Exchanges = make([]string, 15)
 	got, err := measure.Merge(a, b, a)
+	if len(got.Canaries.Exchanges) != 20 || len(got.Server) != 1 || got.Server[0].At != 2 {
+		t.Errorf("%d exchanges and samples %+v, want 20 and one at 2 s", len(got.Canaries.Exchanges), got.Server)
+	}
 	if err != nil || got.Seconds != 10 || got.Workers != 3 || got.Series != nil || got.Arrivals != "2 × open, 1/s + open, 2/s" {
 		t.Errorf("Merge = %+v, %v", got, err)
 	}

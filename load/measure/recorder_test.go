@@ -38,6 +38,7 @@ func TestRecorder_Fill(t *testing.T) {
 	r.Add(late)
 	lost := result(3600*time.Millisecond, 30*time.Second)
 	lost.Outcome, lost.Reason = measure.Lost, "timeout"
+	lost.Sent = time.Time{} // it never was
 	r.Add(lost)
 	failed := result(5*time.Second, 50*time.Millisecond)
 	failed.Call, failed.Outcome, failed.Reason, failed.First = "get_issue", measure.Failed, "sentry", true
@@ -65,10 +66,16 @@ func TestRecorder_Fill(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tallies (-want +got):\n%s", diff)
 	}
-	if rep.Activations.Count() != 2 || rep.Late.Count() != 4 {
-		t.Errorf("%d activations and %d late, want 2 (one in the warm-up) and 4", rep.Activations.Count(), rep.Late.Count())
+	if rep.Activations.Count() != 2 || rep.Late.Count() != 3 {
+		t.Errorf("%d activations and %d late, want 2 (one in the warm-up) and 3", rep.Activations.Count(), rep.Late.Count())
 	}
 	within(t, rep.Late.Max(), 20*time.Millisecond, "late")
+	before := encode(t, rep)
+	r.Add(result(2*time.Second, time.Second))
+	r.Fill(new(measure.Report))
+	if encode(t, rep) != before {
+		t.Error("a report that was filled has changed with the next result")
+	}
 	var series []string
 	for _, w := range rep.Series {
 		series = append(series, fmt.Sprint(w.At, w.Seconds, w.Count, w.Bad))
@@ -257,6 +264,12 @@ func TestRecorder_Live(t *testing.T) {
 	}
 	within(t, live.P50, 51*time.Microsecond, "p50")
 	within(t, live.P99, 99*time.Microsecond, "p99")
+	for i := range 2000 { // the second thousand ended before, and came later
+		r.Add(result(time.Duration(6-i/1000*3)*time.Second, time.Millisecond))
+	}
+	if live = r.Live(noon.Add(7 * time.Second)); live.Rate < 1000 {
+		t.Errorf("Live = %+v, want 1000/s or more", live)
+	}
 	if live = r.Live(noon.Add(time.Minute)); live.Rate != 0 || live.P99 != 0 {
 		t.Errorf("a minute later Live = %+v, want no rate", live)
 	}
