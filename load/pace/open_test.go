@@ -217,6 +217,16 @@ func TestOpen_Canceled(t *testing.T) {
 	}
 }
 
+func TestOpen_CanceledBefore(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var got results
+	err := pace.Open(ctx, pace.Constant(1, time.Hour), takes(0), pace.Options{}, got.add)
+	if !errors.Is(err, context.Canceled) || fmt.Sprint(got.outcomes()) != "map[lost not sent:1]" {
+		t.Errorf("Open = %v with %v, want the one call that was due lost", err, got.outcomes())
+	}
+}
+
 func TestClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got results

@@ -49,7 +49,7 @@ func (s *steps) Due(n uint64) (time.Duration, bool) {
 		return 0, false
 	}
 	i := len(s.parts) - 1
-	for float64(n) < s.parts[i].first || s.parts[i].Rate == 0 {
+	for float64(n) < s.parts[i].first {
 		i--
 	}
 	due := s.parts[i].begins + seconds((float64(n)-s.parts[i].first)/s.parts[i].Rate)

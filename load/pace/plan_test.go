@@ -38,10 +38,23 @@ func TestPacer_Due(t *testing.T) {
 	}
 }
 
+// Numbers of calls whose products are a little more than whole make none at the
+// very end.
+func TestPacer_Rounding(t *testing.T) {
+	for _, tc := range []struct {
+		plan pace.Pacer
+		n    uint64
+	}{{pace.Constant(30, 8300*time.Millisecond), 249}, {pace.Ramp(2.1, 3.7, 10*time.Second), 29}, {pace.Ramp(5.9, 3.7, 10*time.Second), 48}} {
+		if due, ok := tc.plan.Due(tc.n); ok {
+			t.Errorf("%v: call %d is due after %v, want it to be none", tc.plan, tc.n, due)
+		}
+	}
+}
+
 func TestPacer_Nothing(t *testing.T) {
 	for _, plan := range []pace.Pacer{
 		pace.Constant(0, time.Minute), pace.Constant(-1, time.Minute), pace.Constant(math.NaN(), time.Minute), pace.Ramp(math.NaN(), -1, time.Minute), pace.Constant(100, 0), pace.Steps(),
-		pace.Ramp(0, 0, time.Minute), pace.Ramp(1, 100, 0), pace.Poisson(pace.Constant(0, time.Minute), 1),
+		pace.Steps(pace.Step{For: time.Minute}), pace.Ramp(0, 0, time.Minute), pace.Ramp(1, 100, 0), pace.Poisson(pace.Constant(0, time.Minute), 1),
 	} {
 		if due, ok := plan.Due(0); ok {
 			t.Errorf("%v: a call is due after %v, want none", plan, due)
@@ -144,6 +157,14 @@ func TestPoisson(t *testing.T) {
 	first, _ := plan.Due(0)
 	again, _ := pace.Poisson(pace.Constant(rate, length*time.Second), 7).Due(0)
 	other, _ := pace.Poisson(pace.Constant(rate, length*time.Second), 8).Due(0)
+	var due time.Duration
+	for seed := range uint64(100) { // the last call of a plan, here the only one, is random too
+		at, _ := pace.Poisson(pace.Constant(1, time.Second), seed).Due(0)
+		due += at
+	}
+	if due < 20*time.Second {
+		t.Errorf("the only calls of 100 plans are due after %v in all", due)
+	}
 	if words := plan.String(); words != "50/s, at random" {
 		t.Errorf("in words %q", words)
 	}

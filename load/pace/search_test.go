@@ -54,3 +54,13 @@ func TestSearch_RetriesOnce(t *testing.T) {
 		t.Errorf("Limit = %+v", got)
 	}
 }
+
+func TestSearch_RetriesEachRate(t *testing.T) {
+	search := pace.NewSearch(100, 1000, time.Second, 0)
+	for _, p99 := range []time.Duration{2 * time.Second, time.Second, 2 * time.Second} {
+		search.Found(p99, 0)
+	}
+	if rate, ok := search.Next(); rate != 200 || !ok {
+		t.Errorf("100/s held at the second try, 200/s failed at the first: tries %v/s, %v; want 200/s again", rate, ok)
+	}
+}
