@@ -35,7 +35,7 @@ type program struct {
 	streams    router.Streams
 	bodies     router.Bodies
 	handler    http.Handler
-	metrics    *metrics.Metrics
+	metrics    *metrics.Metrics // nil in a command that does not serve
 	metricsURL string // "": they are not served
 }
 
@@ -112,6 +112,10 @@ func (p *program) newAuth(cfg *config, keys *oauth.Keyring, logger *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
+	var observed func(kind, outcome string)
+	if p.metrics != nil {
+		observed = p.metrics.Authorized
+	}
 	return oauth.NewServer(oauth.Config{
 		Issuer:       p.publicURL,
 		Resource:     p.publicURL + "/mcp",
@@ -125,7 +129,7 @@ func (p *program) newAuth(cfg *config, keys *oauth.Keyring, logger *slog.Logger)
 		Reaches:           p.reaches,
 		Admin:             p.isAdmin,
 		Ended:             p.streams.End,
-		Observed:          p.metrics.Authorized,
+		Observed:          observed,
 		AccountScopes:     p.admins.scopes(),
 
 		Store:  p.store,
