@@ -36,7 +36,7 @@ type program struct {
 	bodies     router.Bodies
 	handler    http.Handler
 	metrics    *metrics.Metrics // nil in a command that does not serve
-	metricsURL string // "": they are not served
+	metricsURL string           // "": they are not served
 }
 
 // open builds the program for clients that reach it at publicURL. On an error
