@@ -134,14 +134,18 @@ func (h Histogram) Curve() []Point {
 	if count == 0 {
 		return nil
 	}
-	curve := []Point{{0, h.Min()}}
+	percents := []float64{0}
 	for left := 1.0; left*count >= 1; left /= 2 {
 		for tick := range curveTicks {
-			q := 1 - left + left/2*float64(tick+1)/curveTicks
-			curve = append(curve, Point{q, h.Quantile(q)})
+			percents = append(percents, 100*(1-left+left/2*float64(tick+1)/curveTicks))
 		}
 	}
-	return append(curve, Point{1, h.Max()})
+	percents = append(percents, 100)
+	curve := make([]Point, len(percents))
+	for i, value := range h.h.ValueAtPercentilesSlice(percents) {
+		curve[i] = Point{percents[i] / 100, min(time.Duration(value), Longest)}
+	}
+	return curve
 }
 
 // MarshalJSON writes the compressed form, and "" for an empty Histogram.

@@ -16,7 +16,7 @@ const (
 	maxName    = 80  // bytes
 	otherName  = "other"
 
-	heldWindows = 4 // of a shard, before they are handed in
+	heldWindows = 32 // of a shard, before they are handed in; after a stall calls of many come at once
 )
 
 // Recorder counts the results of a run while it runs. It is safe for concurrent

@@ -10,8 +10,9 @@ import (
 // end of the warm-up. Numbers given to it are of windows of the first length;
 // doubled says how often two neighbors have become one since.
 type series struct {
-	doubled uint
-	windows map[int64]*Window
+	doubled     uint
+	windows     map[int64]*Window
+	first, last int64 // numbers of windows, if there are any
 }
 
 // merge adds what one window counted. The number of windows stays bounded.
@@ -22,8 +23,12 @@ func (s *series) merge(number int64, w Window) {
 		return
 	}
 	w.Latency = w.Latency.Clone()
+	if len(s.windows) == 0 {
+		s.first, s.last = number, number
+	}
+	s.first, s.last = min(s.first, number), max(s.last, number)
 	s.windows[number] = &w
-	for s.span() > maxWindows {
+	for s.last-s.first >= maxWindows { // those without calls count too
 		s.double()
 	}
 }
@@ -34,22 +39,11 @@ func (w *Window) merge(from Window) {
 	w.Latency.Merge(from.Latency)
 }
 
-// span is how many windows there are from the first to the last, those without
-// calls included.
-func (s *series) span() int64 {
-	first, last := s.ends()
-	return last - first + 1
-}
-
-func (s *series) ends() (first, last int64) {
-	numbers := slices.Collect(maps.Keys(s.windows))
-	return slices.Min(numbers), slices.Max(numbers)
-}
-
 func (s *series) double() {
 	halves := s.windows
 	s.windows = make(map[int64]*Window, len(halves))
 	s.doubled++
+	s.first, s.last = s.first>>1, s.last>>1
 	for _, number := range slices.Sorted(maps.Keys(halves)) {
 		if have := s.windows[number>>1]; have != nil {
 			have.merge(*halves[number])
@@ -66,9 +60,8 @@ func (s *series) list(length, begin, end time.Duration) []Window {
 		return nil
 	}
 	length <<= s.doubled
-	first, last := s.ends()
-	list := make([]Window, 0, last-first+1)
-	for number := first; number <= last; number++ {
+	list := make([]Window, 0, s.last-s.first+1)
+	for number := s.first; number <= s.last; number++ {
 		w := Window{}
 		if have := s.windows[number]; have != nil {
 			w = *have
