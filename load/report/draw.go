@@ -264,13 +264,23 @@ func (m marks) Plot(c draw.Canvas, p *plot.Plot) {
 		if n+1 < len(order) {
 			room = x(m[order[n+1]].At) - at - 6
 		}
-		label := fmt.Sprint(i + 1)
-		if whole := label + " " + clean(m[i].What, 2*longName); style.Width(whole) <= room {
-			label = whole
-		}
+		label := fitting(style, fmt.Sprint(i+1), clean(m[i].What, 2*longName), room)
 		if at-2 >= free {
 			c.FillText(style, vg.Point{X: at - 2, Y: c.Max.Y + em + 2}, label)
 			free = at - 2 + style.Width(label) + 3
 		}
 	}
+}
+
+// fitting is a number with as much of a text as there is room for, or without it.
+func fitting(style text.Style, number, words string, room vg.Length) string {
+	for most := runes(words); most >= 8; most-- {
+		if label := number + " " + clean(words, most); style.Width(label) <= room {
+			return label
+		}
+	}
+	if label := number + " " + words; runes(words) < 8 && style.Width(label) <= room {
+		return label
+	}
+	return number
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -255,11 +256,11 @@ const maxMoments = 60
 
 // when is a time from the end of the warm-up.
 func when(at float64) string {
-	if at < 0 {
-		return "−" + stretch(-at)
-	}
-	if at == 0 {
+	switch {
+	case math.Abs(at) < 0.1:
 		return "the beginning"
+	case at < 0:
+		return "−" + stretch(-at)
 	}
 	return stretch(at)
 }

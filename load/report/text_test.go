@@ -124,6 +124,15 @@ func TestJudge(t *testing.T) {
 				r.Late.Add(5 * ms)
 			}
 		}, verdict{doubt, "NOT TO BE TRUSTED: calls were sent late or not at all; no wrong answer, 0 lost or turned away; p99 10.0 ms"}},
+		"a limit": {func(r *measure.Report) {
+			r.Limit = &measure.Limit{Rate: 3200}
+			add(&r.Total, measure.Lost, "timeout", 0)
+		},
+			verdict{good, "LIMIT: 3 200 calls a second; no wrong answer"}},
+		"no limit": {func(r *measure.Report) { r.Limit = &measure.Limit{} },
+			verdict{doubt, "NO RATE that was tried met the bound; no wrong answer"}},
+		"a limit of the harness": {func(r *measure.Report) { r.Limit = &measure.Limit{Rate: 3200}; add(&r.Total, measure.Lost, notSent, 0) },
+			verdict{doubt, "LIMIT: 3 200 calls a second; no wrong answer; the harness fell behind, too"}},
 		"never sent": {func(r *measure.Report) { add(&r.Total, measure.Lost, notSent, 0) },
 			verdict{doubt, "NOT TO BE TRUSTED: calls were sent late or not at all; no wrong answer, 1 lost or turned away; p99 10.0 ms"}},
 	}

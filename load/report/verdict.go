@@ -35,6 +35,8 @@ func judge(r measure.Report) verdict {
 		return verdict{doubt, "NOTHING was measured"}
 	case answered == 0:
 		return verdict{wrong, fmt.Sprintf("NO ANSWER: none of %s was answered", plural(t.Count, "call", "calls"))}
+	case r.Limit != nil:
+		return limited(r)
 	case len(doubts(r)) > 0:
 		return verdict{doubt, fmt.Sprintf("NOT TO BE TRUSTED: calls were sent late or not at all; %s, %s lost or turned away; p99"+nbsp+"%s",
 			canaryWords(r.Canaries), count(bad), duration(t.Latency.Quantile(0.99)))}
@@ -44,6 +46,19 @@ func judge(r measure.Report) verdict {
 	}
 	return verdict{good, fmt.Sprintf("GOOD: %s, none lost, %s; p99"+nbsp+"%s",
 		plural(t.Count, "call", "calls"), canaryWords(r.Canaries), duration(t.Latency.Quantile(0.99)))}
+}
+
+// limited is of a run that drove the server to where it fell behind, and
+// sometimes the harness with it.
+func limited(r measure.Report) verdict {
+	if r.Limit.Rate <= 0 {
+		return verdict{doubt, fmt.Sprintf("NO RATE that was tried met the bound; %s", canaryWords(r.Canaries))}
+	}
+	v := verdict{good, fmt.Sprintf("LIMIT: %s calls a second; %s", number(r.Limit.Rate), canaryWords(r.Canaries))}
+	if len(doubts(r)) > 0 {
+		v = verdict{doubt, v.Text + "; the harness fell behind, too"}
+	}
+	return v
 }
 
 // compared counts where ours is better: in every round, or in none.
