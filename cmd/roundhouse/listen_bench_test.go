@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -65,13 +64,13 @@ func BenchmarkListen(b *testing.B) {
 		b.ReportMetric(float64(open.resident-before.resident)/float64(openStreams), "rss-B/stream")
 		b.ReportMetric(float64(open.goroutines-before.goroutines)/float64(openStreams), "goroutines/stream")
 
-		quiet := w.cpu()
+		quiet := usedCPU(b)
 		w.version.Add(1)
 		var ms float64
 		if _, err := fmt.Sscanf(clients.want("told"), "told %f", &ms); err != nil {
 			b.Fatal(err)
 		}
-		b.ReportMetric(float64((w.cpu()-quiet).Microseconds())/float64(openStreams), "cpu-us/told")
+		b.ReportMetric(float64((usedCPU(b)-quiet).Microseconds())/float64(openStreams), "cpu-us/told")
 		b.ReportMetric(ms, "ms/broadcast")
 
 		clients.hangUp()
@@ -135,15 +134,6 @@ func (w *listenWorld) close() {
 type measured struct {
 	memory, resident int64
 	goroutines       int
-}
-
-// cpu is what this process has used of it.
-func (w *listenWorld) cpu() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		w.b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func (w *listenWorld) measure() measured {
