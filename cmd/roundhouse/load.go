@@ -51,13 +51,20 @@ func loadRun(ctx context.Context, cfg *config, s streams) error {
 	}
 	r := newLoadRun(cfg, s)
 	defer r.live.Close()
+	defer r.tidy()
 	rep, err := r.run(ctx, sc)
 	r.live.Close()
+	if err != nil && ctx.Err() != nil {
+		return errStopped
+	}
 	if err != nil {
 		return err
 	}
 	return r.tell(rep)
 }
+
+// errStopped is of a run that was interrupted before there was anything to tell.
+var errStopped = exitError{errors.New("interrupted before anything was measured"), interrupted}
 
 func listScenarios(s streams) error {
 	for _, name := range scenario.Names() {
@@ -199,11 +206,15 @@ func (r *loadRunning) prepareOut() (err error) {
 	return os.MkdirAll(r.out, 0o700)
 }
 
+// tidy removes a directory that nobody asked for, if nothing is in it.
+func (r *loadRunning) tidy() {
+	if r.cfg.load.Out == "" && r.cfg.load.Wrong == "" && r.out != "" {
+		_ = os.Remove(r.out)
+	}
+}
+
 // tell writes the report, and is an error if something in it should be one.
 func (r *loadRunning) tell(rep measure.Report) error {
-	if r.cfg.load.Out == "" && r.out != "" {
-		_ = os.Remove(r.out) // if nothing is in it
-	}
 	if err := r.cfg.writeReport(rep, r.s); err != nil {
 		return err
 	}
