@@ -63,6 +63,8 @@ type App struct {
 
 	users, signIns, refreshes, failures atomic.Uint64
 
+	toldWait atomic.Int64 // when a wait was told of, in Unix nanoseconds
+
 	mu     sync.Mutex // guards the rest
 	made   []*Tokens
 	closed bool
@@ -123,6 +125,15 @@ func NewApp(ctx context.Context, cfg Config) (*App, error) {
 func (a *App) tell(what string) {
 	if a.cfg.Progress != nil {
 		a.cfg.Progress(what)
+	}
+}
+
+// tellWait tells of a wait, unless it told of one just now: a hundred sign-ins
+// wait for one limit.
+func (a *App) tellWait(wait time.Duration) {
+	now, last := time.Now().UnixNano(), a.toldWait.Load()
+	if now-last >= int64(5*time.Second) && a.toldWait.CompareAndSwap(last, now) {
+		a.tell(fmt.Sprintf("the server limits sign-ins: waiting %s", wait))
 	}
 }
 

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,6 +129,28 @@ func TestApp_SignIn_limited(t *testing.T) {
 		w.signIn(app)
 		if took := time.Since(began); took != 21*time.Second || len(told) != 3 || !strings.Contains(told[0], "waiting 7s") {
 			t.Errorf("took %s, told %q; want 21s and three times", took, told)
+		}
+	})
+}
+
+// Many who wait for one limit all come in, and one tells of it.
+func TestApp_SignIn_limitedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.refuse["/consent"] = slices.Repeat([]int{http.StatusTooManyRequests}, 20)
+		var told atomic.Int64
+		app := w.app(Config{Progress: func(string) { told.Add(1) }})
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if _, err := app.SignIn(t.Context(), &Walker{Email: "mara@example.test"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if app.Counts().SignIns != 20 || told.Load() != 1 {
+			t.Errorf("%+v, told %d times", app.Counts(), told.Load())
 		}
 	})
 }

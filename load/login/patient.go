@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -37,7 +36,7 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 		resp.Body.Close()
-		p.app.tell(fmt.Sprintf("the server limits sign-ins: waiting %s", wait))
+		p.app.tellWait(wait)
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
