@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -206,6 +207,46 @@ func TestRedact(t *testing.T) {
 		if got := string(redact([]byte(tt.text))); got != tt.want {
 			t.Errorf("redact(%s) = %s, want %s", tt.text, got, tt.want)
 		}
+	}
+}
+
+// TestKeeper keeps the first few, and goes on when it cannot.
+func TestKeeper(t *testing.T) {
+	f := newFake(2)
+	cfg := f.config(t, "users: 2\narrivals: {rate: 1}")
+	if err := cfg.fill(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := populate(t.Context(), &cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &client.Exchange{Body: []byte(strings.Repeat("x", 2*maxKeptBody)), Sent: http.Header{"X-Api-Key": {"abc"}}}
+	for _, dir := range []string{t.TempDir(), t.TempDir() + "/missing"} {
+		logged := 0
+		k := &keeper{dir: dir, log: func(string) { logged++ }}
+		for range maxKept + 5 {
+			k.keep(p.askers[0], x, verdict{"id", "it is wrong"}, time.Now())
+		}
+		want := maxKept
+		if strings.HasSuffix(dir, "missing") {
+			want = 0
+		}
+		if len(k.kept()) != want {
+			t.Errorf("%d are kept", len(k.kept()))
+		}
+		if logged > 2*maxKept {
+			t.Errorf("%d lines are logged", logged)
+		}
+		for _, path := range k.kept() {
+			info, err := os.Stat(path)
+			if err != nil || info.Size() > maxKeptBody+2000 || info.Mode().Perm() != 0o600 {
+				t.Errorf("%v, %v", info, err)
+			}
+		}
+	}
+	if text := string(account(p.askers[0], x, verdict{"id", "it is wrong"}, time.Now())); strings.Contains(text, "abc") || !strings.Contains(text, "user-1@example.test") {
+		t.Errorf("%.500s", text)
 	}
 }
 

@@ -178,7 +178,7 @@ func (f *fake) call(m message, at place, r *http.Request, who string) string {
 	case "find_projects":
 		return fmt.Sprintf(`{"structuredContent":{"projects":[{"slug":"service-%d"},{"slug":"service-%d"}]}}`, user, user+f.scale.Orgs)
 	case "get_sentry_resource":
-		if n := serviceNumber(strings.ToLower(m.Params.Arguments.ResourceID)); f.leaks || at.project == fmt.Sprintf("service-%d", n) {
+		if own := strings.ToUpper(at.project) + "-"; f.leaks || at.project != "" && strings.HasPrefix(m.Params.Arguments.ResourceID, own) {
 			return `{"content":[{"type":"text","text":"an issue"}]}`
 		}
 	case "search_events":

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strconv"
+	"strings"
 
 	"roundhouse/load/client"
 	"roundhouse/load/scenario"
@@ -63,8 +65,11 @@ func (s scaled) issue(project string) string {
 	return fmt.Sprintf("SERVICE-%d-1", n)
 }
 
-func serviceNumber(project string) (n int) {
-	if _, err := fmt.Sscanf(project, "service-%d", &n); err != nil {
+// serviceNumber is 0 for what is no project of a scale.
+func serviceNumber(project string) int {
+	digits, ok := strings.CutPrefix(project, "service-")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil {
 		return 0
 	}
 	return n

@@ -150,7 +150,7 @@ func (r *run) prepare(of scenario.Call, schemas map[shape]schema) (call, error) 
 		c.orgAt[at] = tools[c.tool][orgParameter] && !given
 	}
 	c.want.whoami = c.tool == "whoami"
-	c.want.mark = r.cfg.Scale != nil && looks(of)
+	c.want.mark = r.cfg.Scale != nil && looks(of) && !forgets(r.cfg.Scenario.Faults)
 	for _, key := range []string{"name", "uri"} {
 		if text, ok := of.Arguments[key].(string); ok && c.method != "" {
 			c.name = text
@@ -167,6 +167,14 @@ func looks(of scenario.Call) bool {
 	}
 	fields, _ := of.Arguments["fields"].([]any)
 	return of.Tool == "search_events" && of.Arguments["dataset"] == "errors" && of.Arguments["period"] == "30d" && of.Arguments["query"] == nil && slices.Contains(fields, any("mark"))
+}
+
+// forgets tells whether Sentry is made to deny what there is: an answer about an
+// event that is gone has no mark.
+func forgets(faults []scenario.Fault) bool {
+	return slices.ContainsFunc(faults, func(f scenario.Fault) bool {
+		return slices.ContainsFunc(f.Rules, func(r scenario.Rule) bool { return r.Status == 404 || r.Status == 410 })
+	})
 }
 
 // at is the JSON of the arguments for a.

@@ -24,23 +24,26 @@ const (
 type keeper struct {
 	dir string // "": none
 
+	log func(string)
+
 	mu    sync.Mutex
+	told  int // that were logged, and written if they could be
 	files []string
-	log   func(string)
 }
 
 // keep writes one. A run goes on if it cannot.
 func (k *keeper) keep(a *asker, x *client.Exchange, v verdict, at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.files) >= maxKept {
+	if k.told >= maxKept {
 		return
 	}
+	k.told++
 	k.log(fmt.Sprintf("wrong: %s, asked by %s", v.why, a))
 	if k.dir == "" {
 		return
 	}
-	path := filepath.Join(k.dir, fmt.Sprintf("wrong-%02d.txt", len(k.files)+1))
+	path := filepath.Join(k.dir, fmt.Sprintf("wrong-%02d.txt", k.told))
 	if err := os.WriteFile(path, account(a, x, v, at), 0o600); err != nil {
 		k.log("cannot keep a wrong exchange: " + err.Error())
 		return
