@@ -16,6 +16,8 @@ type Changes struct {
 	A        string   `json:"a"` // what ran, in words
 	B        string   `json:"b"`
 	Warnings []string `json:"warnings,omitempty"` // why the two may not be comparable
+	OnlyA    []string `json:"onlyA,omitempty"`    // kinds of calls that the other did not make
+	OnlyB    []string `json:"onlyB,omitempty"`
 	Changes  []Change `json:"changes"`
 }
 
@@ -59,27 +61,63 @@ func Diff(w io.Writer, a, b measure.Report) error {
 // Between compares two runs. A latency or rate has changed if it differs by more
 // than the middle half of both runs' windows lies from their median, taken
 // together, and by more than 5 %; a share of bad calls, if it would not differ
-// so much by chance in one of three hundred pairs of runs.
+// so much by chance in one of three hundred pairs of runs; a ratio to another
+// design, if it differs by more than half of what the rounds of both runs span.
 func Between(a, b measure.Report) (Changes, error) {
 	if a.Format != b.Format {
 		return Changes{}, fmt.Errorf("compare reports: one is of format %d, the other of %d", a.Format, b.Format)
 	}
 	c := Changes{A: describe(a), B: describe(b), Warnings: warnings(a, b)}
-	c.add("all", "answered per second", reached(a), reached(b), noiseOf(a, b, windowRate), more)
-	c.compare("all", a.Total, b.Total, a, b)
-	names := slices.Concat(kinds(a.Calls), kinds(b.Calls))
-	slices.Sort(names)
-	for _, kind := range slices.Compact(names) {
-		c.compare(kind, a.Calls[kind], b.Calls[kind], a, b)
+	if a.Total.Count > 0 || b.Total.Count > 0 {
+		c.add("all", "answered per second", reached(a), reached(b), noiseOf(a, b, windowRate), more)
+		c.compare("all", a.Total, b.Total, a, b)
 	}
+	for _, kind := range kinds(a.Calls) {
+		if _, both := b.Calls[kind]; both {
+			c.compare(kind, a.Calls[kind], b.Calls[kind], a, b)
+		}
+	}
+	c.OnlyA, c.OnlyB = without(a.Calls, b.Calls), without(b.Calls, a.Calls)
 	c.latencies("activations", a.Activations, b.Activations, a, b)
 	bytesA, _, okA := bytesPerContext(a.Server)
 	bytesB, _, okB := bytesPerContext(b.Server)
 	if okA && okB {
 		c.add("node", "bytes per context", bytesA, bytesB, leastNoise, less)
 	}
+	c.ratios(a.Comparisons, b.Comparisons)
 	return c, nil
 }
+
+func without(calls, others map[string]measure.Tally) []string {
+	return slices.DeleteFunc(kinds(calls), func(kind string) bool {
+		_, both := others[kind]
+		return both
+	})
+}
+
+// ratios compares comparisons with the same design in the same setting, by how
+// many times better ours was. Their noise is how far the rounds lie apart.
+func (c *Changes) ratios(a, b []measure.Comparison) {
+	for _, was := range a {
+		i := slices.IndexFunc(b, func(is measure.Comparison) bool { return is.Theirs == was.Theirs && is.What == was.What })
+		if i < 0 {
+			continue
+		}
+		after := versuses(b[i])
+		for _, v := range versuses(was) {
+			if j := slices.IndexFunc(after, func(w versus) bool { return w.name == v.name }); j >= 0 {
+				x, y := v.better(), after[j].better()
+				noise := max(leastNoise, (x.Max-x.Min)/2/x.Median+(y.Max-y.Min)/2/y.Median)
+				if math.IsNaN(noise) || math.IsInf(noise, 0) { // a side that answered nothing
+					noise = someNoise
+				}
+				c.add("against "+join(", ", was.Theirs, was.What), v.name+timesBetter, x.Median, y.Median, noise, more)
+			}
+		}
+	}
+}
+
+const timesBetter = ", times better"
 
 func describe(r measure.Report) string {
 	text := join(", ", join(" against ", r.Scenario, r.Target), prefixed("roundhouse ", r.Machine.Version))
@@ -224,15 +262,29 @@ func (c Changes) WriteText(w io.Writer) error {
 	for _, warning := range c.Warnings {
 		t.wrap("Beware, "+warning+".", "  ")
 	}
+	for _, only := range []struct {
+		in    string
+		kinds []string
+	}{{"A", c.OnlyA}, {"B", c.OnlyB}} {
+		if len(only.kinds) > 0 {
+			t.wrap(clean("Only in "+only.in+": "+strings.Join(only.kinds, ", "), 2*longText), "  ")
+		}
+	}
+	if len(c.Changes) == 0 {
+		return t.out.Flush()
+	}
 	t.line()
 	tab := table{Head: []string{"", "A", "B", "change", "noise", ""}}
 	for _, change := range c.Changes {
+		if change.What == "bad" && change.Of != "all" && change.A == 0 && change.B == 0 {
+			continue // of each kind as of all
+		}
 		tab.add(change.row()...)
 	}
 	t.table(tab)
 	t.line()
 	t.wrap("The noise is how far the middle half of the windows of A and B lies from their medians, added up, and at least 5 %. "+
-		"Shares of bad calls are compared by how much they differ by chance.", "  ")
+		"Shares of bad calls are compared by how much they differ by chance, ratios to other designs by how far the rounds lie apart.", "  ")
 	return t.out.Flush()
 }
 
@@ -257,7 +309,10 @@ func (c Changes) judge() verdict {
 		}
 		said = append(said, strings.ToUpper(string(trend))+" in B: "+list(which))
 	}
-	if len(said) == 0 {
+	switch {
+	case len(c.Changes) == 0:
+		return verdict{doubt, "NOTHING to compare: the two have no figure in common"}
+	case len(said) == 0:
 		return verdict{good, "NO DIFFERENCE beyond the noise"}
 	}
 	return verdict{grade, strings.Join(said, "; ")}
@@ -265,11 +320,11 @@ func (c Changes) judge() verdict {
 
 // by is the change in percent.
 func (c Change) by() string {
-	if c.Ratio == 0 {
-		if c.A == c.B {
-			return "0" + nbsp + "%"
-		}
+	if c.A == 0 && c.B > 0 {
 		return "from nothing"
+	}
+	if c.A == c.B {
+		return "0" + nbsp + "%"
 	}
 	p := 100 * (c.Ratio - 1)
 	text := short(math.Abs(p)) + nbsp + "%"
@@ -292,6 +347,9 @@ func (c Change) row() []string {
 	case "bad":
 		say, noise = func(v float64) string { return share(v, 1) }, ""
 	}
+	if strings.HasSuffix(c.What, timesBetter) {
+		say = ratio
+	}
 	words := map[Trend]string{Better: "better", Worse: "WORSE", Unknown: "too few"}
-	return []string{clean(c.Of, longName) + ": " + c.What, say(c.A), say(c.B), c.by(), noise, words[c.Trend]}
+	return []string{fold(clean(c.Of, longText)+": "+c.What, 48), say(c.A), say(c.B), c.by(), noise, words[c.Trend]}
 }

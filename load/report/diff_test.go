@@ -82,6 +82,41 @@ func TestBetween(t *testing.T) {
 	}
 }
 
+// TestBetween_Ratios compares how ours does against another design.
+func TestBetween_Ratios(t *testing.T) {
+	run := func(what string, ours ...float64) measure.Report {
+		c := measure.Comparison{Theirs: "bare", What: what}
+		for _, rate := range ours {
+			c.Rounds = append(c.Rounds, measure.Round{Ours: measure.Side{Throughput: rate}, Theirs: measure.Side{Throughput: 100}})
+		}
+		return measure.Report{Comparisons: []measure.Comparison{c}}
+	}
+	tests := map[string]struct {
+		a, b measure.Report
+		want Trend // "": not compared
+	}{
+		"as before":          {run("x", 90, 91, 92), run("x", 91, 92, 90), Same},
+		"worse":              {run("x", 90, 91, 92), run("x", 70, 71, 72), Worse},
+		"better":             {run("x", 70, 71, 72), run("x", 90, 91, 92), Better},
+		"noisy":              {run("x", 40, 91, 150), run("x", 70, 71, 72), Same},
+		"down":               {run("x", 90, 91, 92), run("x", 0, 0, 0), Worse},
+		"in another setting": {run("x", 90, 91, 92), run("y", 70, 71, 72), ""},
+	}
+	for name, test := range tests {
+		c, err := Between(test.a, test.b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Trend
+		if len(c.Changes) > 0 {
+			got = c.Changes[0].Trend
+		}
+		if got != test.want || len(c.Changes) > 1 {
+			t.Errorf("%s: %+v, want %q", name, c.Changes, test.want)
+		}
+	}
+}
+
 func TestBetween_Refuses(t *testing.T) {
 	older := measure.Report{Format: measure.FormatVersion - 1}
 	if _, err := Between(older, measure.Report{Format: measure.FormatVersion}); err == nil || !strings.Contains(err.Error(), "format") {
@@ -111,6 +146,7 @@ func TestDiff(t *testing.T) {
 		"diff.txt":       {steady(30, 100, 10*ms, 0), slower},
 		"diff_same.txt":  {example(1), example(1)},
 		"diff_empty.txt": {{}, {}},
+		"diff_back.txt":  {slower, steady(30, 100, 10*ms, 0)},
 	} {
 		var b bytes.Buffer
 		if err := Diff(&b, pair[0], pair[1]); err != nil {

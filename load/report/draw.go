@@ -272,15 +272,14 @@ func (m marks) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// fitting is a number with as much of a text as there is room for, or without it.
+// fitting is a number with as much of a text as there is room for, if that is
+// worth reading.
 func fitting(style text.Style, number, words string, room vg.Length) string {
-	for most := runes(words); most >= 8; most-- {
+	all := runes(words)
+	for most := all; most > 0 && most >= min(8, all); most-- {
 		if label := number + " " + clean(words, most); style.Width(label) <= room {
 			return label
 		}
-	}
-	if label := number + " " + words; runes(words) < 8 && style.Width(label) <= room {
-		return label
 	}
 	return number
 }
