@@ -125,6 +125,36 @@ func TestLoad_Rival(t *testing.T) {
 	}
 }
 
+// TestLoad_URL drives a server that runs already, each time by another way to sign
+// in.
+func TestLoad_URL(t *testing.T) {
+	r := start(t, t.TempDir(), nil)
+	token := r.login(mara, "").token(t)
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for why, args := range map[string][]string{
+		"a browser of its own": {"--sign-in", "sandbox"},
+		"a file of tokens":     {"--token-file", tokens},
+		"a header":             {"--header", "Authorization: Bearer " + token},
+	} {
+		args = append([]string{"parallel-agent", "--url", r.url + "/mcp", "--contexts", "3", "--rate", "20", "--duration", "700ms", "--warmup", "0s", "--json", "--quiet"}, args...)
+		out, err := runLoad(t, nil, args...)
+		if err != nil {
+			t.Errorf("%s: %v", why, err)
+			continue
+		}
+		rep, err := measure.Parse([]byte(out))
+		if err != nil || rep.Total.Count < 10 || rep.Total.Bad() > 0 || rep.Contexts != 3 || rep.Canaries.Checked < 10 || strings.Contains(out, token) {
+			t.Errorf("%s: %v, %d calls, %v %v", why, err, rep.Total.Count, rep.Total.Outcomes, rep.Total.Reasons)
+		}
+	}
+	if err := callWhoami(t.Context(), r.url+"/mcp/acme-outdoors", token); err != nil {
+		t.Errorf("a token that was not the run's: %v", err)
+	}
+}
+
 // pretender is an MCP server whose calls are answered by call.
 func pretender(t *testing.T, call http.HandlerFunc) (url string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
