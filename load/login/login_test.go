@@ -2,6 +2,7 @@ package login
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,6 +29,9 @@ func TestApp_SignIn(t *testing.T) {
 	}
 	if got := w.header(tamara); got != "Bearer secret-access-2-2" {
 		t.Errorf("tamara has %q", got)
+	}
+	if shown := fmt.Sprintf("%v %+v %#v", user, user, user); strings.Contains(shown, "secret-") {
+		t.Errorf("printed, they are %s", shown)
 	}
 	if n := w.times("/register"); n != 1 {
 		t.Errorf("%d clients were registered for two users", n)

@@ -32,6 +32,10 @@ type Tokens struct {
 	over   bool          // nothing will help
 }
 
+// String hides the tokens from whoever prints them.
+func (t *Tokens) String() string   { return "REDACTED" }
+func (t *Tokens) GoString() string { return "REDACTED" }
+
 const (
 	refreshTimeout = 30 * time.Second
 	firstDelay     = time.Second
