@@ -245,7 +245,8 @@ func TestKeeper(t *testing.T) {
 			}
 		}
 	}
-	if text := string(account(p.askers[0], x, verdict{"id", "it is wrong"}, time.Now())); strings.Contains(text, "abc") || !strings.Contains(text, "user-1@example.test") {
+	x.Body = []byte("you sent token-of-1")
+	if text := string(account(p.askers[0], x, verdict{"id", "it is wrong"}, time.Now())); strings.Contains(text, "abc") || strings.Contains(text, "token-of-1") || !strings.Contains(text, "user-1@example.test") {
 		t.Errorf("%.500s", text)
 	}
 }

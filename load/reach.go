@@ -79,6 +79,9 @@ func serviceNumber(project string) int {
 // so many projects of each.
 const maxFound = 100
 
+// slug is what may stand in a URL and in arguments as it is.
+var slug = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
 // find asks the server what the user sees.
 func find(ctx context.Context, c *client.Client, place scenario.Place) (all reach, err error) {
 	var orgs struct {
@@ -88,7 +91,9 @@ func find(ctx context.Context, c *client.Client, place scenario.Place) (all reac
 		return nil, err
 	}
 	for _, o := range orgs.Organizations {
-		all = append(all, organization{slug: o.Slug})
+		if slug.MatchString(o.Slug) {
+			all = append(all, organization{slug: o.Slug})
+		}
 	}
 	if place == scenario.AtUser || place == scenario.AtOrg {
 		return all, nil
@@ -99,7 +104,9 @@ func find(ctx context.Context, c *client.Client, place scenario.Place) (all reac
 			return nil, err
 		}
 		for _, p := range projects.Projects {
-			all[i].projects = append(all[i].projects, p.Slug)
+			if slug.MatchString(p.Slug) {
+				all[i].projects = append(all[i].projects, p.Slug)
+			}
 		}
 	}
 	return all, nil

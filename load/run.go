@@ -234,17 +234,17 @@ const closing = 5 * time.Second
 func (r *run) closeSessions(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
 	defer cancel()
-	var open []*asker
+	var open []*client.Client
 	for _, a := range r.handles.legacy {
-		if a.asked.Load() {
-			open = append(open, a)
-		}
+		open = append(open, a.client.Load())
 	}
-	_ = each(ctx, atOnce, open, func(ctx context.Context, a *asker) error {
-		c, err := a.connect()
-		if err == nil && c.Session() != "" {
-			_, err = c.Close(ctx)
+	for _, st := range r.streams.all {
+		open = append(open, st.client)
+	}
+	_ = each(ctx, atOnce, open, func(ctx context.Context, c *client.Client) error {
+		if c != nil {
+			_, _ = c.Close(ctx) // nobody needs it any more
 		}
-		return err
+		return nil
 	}, func(int, int) {})
 }

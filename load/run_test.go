@@ -316,6 +316,9 @@ func TestRun_Storm(t *testing.T) {
 		if storms != 3 || rep.Calls["initialize"].Count != 18 || rep.Calls["server/discover"].Count != 18 {
 			t.Errorf("%d storms; %d sessions and %d clients without came back\n%v", storms, rep.Calls["initialize"].Count, rep.Calls["server/discover"].Count, rep.Moments)
 		}
+		if len(f.sessions) != 18 { // those that the storms left behind
+			t.Errorf("%d sessions are left", len(f.sessions))
+		}
 		if f.begun != 6+18 || rep.Total.Bad() > 0 {
 			t.Errorf("%d sessions were begun; %v", f.begun, rep.Total.Reasons)
 		}

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,7 +68,21 @@ func account(a *asker, x *client.Exchange, v verdict, at time.Time) []byte {
 	fmt.Fprintf(&b, "\n%s\n\n%d %s\n", clipped(x.Request), x.Status, http.StatusText(x.Status))
 	writeHeader(&b, x.Header)
 	fmt.Fprintf(&b, "\n%s\n", clipped(x.Body))
-	return redact(b.Bytes())
+	return redact(a.without(b.Bytes()))
+}
+
+// without takes a's own token out, which an answer may repeat.
+func (a *asker) without(text []byte) []byte {
+	if a.authorize == nil {
+		return text
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	header, err := a.authorize(ctx)
+	if _, token, ok := strings.Cut(header, " "); err == nil && ok && token != "" {
+		return bytes.ReplaceAll(text, []byte(token), []byte("(removed)"))
+	}
+	return text
 }
 
 // verbOf: only GET and DELETE have no message.
@@ -77,7 +93,8 @@ func verbOf(x *client.Exchange) string {
 	return http.MethodPost
 }
 
-// secretHeaders are never written, nor others that sound like them.
+// secretHeaders are never written. Those that the run was given are not among
+// what the client shows.
 var secretHeaders = regexp.MustCompile(`(?i)authorization|cookie|token|secret|key|password`)
 
 func writeHeader(b *bytes.Buffer, h http.Header) {
