@@ -260,12 +260,12 @@ func (c *config) printReport(rep measure.Report, s streams) error {
 	return e.Encode(rep)
 }
 
-func writePage(path string, rep measure.Report) error {
+func writePage(path string, reps ...measure.Report) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	return errors.Join(report.WriteHTML(f, rep), f.Close())
+	return errors.Join(report.WriteHTML(f, reps...), f.Close())
 }
 
 func loadDiff(_ context.Context, cfg *config, s streams) error {
@@ -280,6 +280,11 @@ func loadDiff(_ context.Context, cfg *config, s streams) error {
 	changes, err := report.Between(a, b)
 	if err != nil {
 		return err
+	}
+	if cfg.load.Out != "" {
+		if err := writePage(cfg.load.Out, a, b); err != nil {
+			return err
+		}
 	}
 	if !cfg.load.JSON {
 		return changes.WriteText(s.out)

@@ -49,8 +49,10 @@ got a wrong answer (the exchange is written out), 4 it was worse than --fail or
 than noise. The first is what was before.
 
   roundhouse load mixed --out before; …; roundhouse load mixed --out after
-  roundhouse load diff before/report.json after/report.json`,
-			settings: []string{"config", "json"},
+  roundhouse load diff --out both.html before/report.json after/report.json
+
+The page of --out draws both over one another.`,
+			settings: []string{"config", "out", "json"},
 			check:    checkLoadDiff,
 			run:      loadDiff,
 		},

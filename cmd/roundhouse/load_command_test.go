@@ -77,9 +77,13 @@ func TestLoad(t *testing.T) {
 	if files, _ := filepath.Glob(filepath.Join(dir, "*")); len(files) != 2 {
 		t.Errorf("written: %v", files)
 	}
-	out, err = runLoad(t, nil, "diff", path, path)
+	both := filepath.Join(dir, "both.html")
+	out, err = runLoad(t, nil, "diff", "--out", both, path, path)
 	if err != nil || !strings.Contains(out, "many-users") {
 		t.Errorf("diff: %v\n%s", err, out)
+	}
+	if page, err := os.ReadFile(both); err != nil || !bytes.Contains(page, []byte("other run")) {
+		t.Errorf("both.html: %d bytes, %v", len(page), err)
 	}
 	if _, err := runLoad(t, nil, "merge", "--out", filepath.Join(dir, "all.json"), path, path); err != nil {
 		t.Errorf("merge: %v", err)
