@@ -65,6 +65,7 @@ var testImports = map[string][]string{
 var confined = map[string][]string{
 	"github.com/HdrHistogram":           {"load/measure"},
 	"github.com/asynkron/protoactor-go": {"actors"},
+	"github.com/goccy/go-yaml":          {"load/scenario"},
 	"github.com/gorilla/mux":            {"router"},
 	"github.com/jackc/pgx":              {"oauth"},
 	"github.com/mark3labs/mcp-go":       {"transport", "actors", "tools", "load/rival", "cmd/roundhouse"},
