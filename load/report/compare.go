@@ -26,12 +26,12 @@ var aspects = []aspect{
 	{"CPU per call", func(s measure.Side) float64 { return s.CPU }, func(r measure.Ratios) measure.Spread { return r.CPU }, seconds, false},
 }
 
-// versus is one aspect of a comparison: the medians of both sides, and the
-// ratios of ours to theirs.
+// versus is one aspect of a comparison: the median of ours, and the ratios of
+// ours to theirs.
 type versus struct {
 	aspect
-	ours, theirs float64
-	ratio        measure.Spread
+	ours  float64
+	ratio measure.Spread
 }
 
 // versuses leaves out what was not measured of both. Of a side that answered
@@ -46,7 +46,7 @@ func versuses(c measure.Comparison) []versus {
 		}
 		r := a.ratio(ratios)
 		if r.Median > 0 || a.more && slices.Max(append(theirs, 0)) > 0 {
-			all = append(all, versus{a, median(ours), median(theirs), r})
+			all = append(all, versus{a, median(ours), r})
 		}
 	}
 	return all

@@ -58,7 +58,7 @@ func (l line) style() draw.LineStyle {
 	return draw.LineStyle{Color: inkSeries(l.Style), Width: thick, Dashes: dashes[l.Style%len(dashes)]}
 }
 
-// svg draws it. The title is drawn where nothing else says it.
+// svg draws it, with its title and size where nothing else says these.
 func (f figure) svg(titled bool) string {
 	height := vg.Length(plotHeight)
 	if f.Bars != nil {
@@ -74,9 +74,13 @@ func (f figure) svg(titled bool) string {
 		area.Max.Y -= 2 * em
 	}
 	f.draw(area)
+	size := ""
+	if titled { // a file of its own
+		size = fmt.Sprintf(` width="%s" height="%s"`, tenth(1.5*float64(c.w)), tenth(1.5*float64(c.h)))
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 %s %s" role="img" aria-label="%s">`+"\n<title>%s</title>\n",
-		tenth(float64(c.w)), tenth(float64(c.h)), escaped(f.Alt), escaped(f.Alt))
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="plot"%s viewBox="0 0 %s %s" role="img" aria-label="%s">`+"\n<title>%s</title>\n",
+		size, tenth(float64(c.w)), tenth(float64(c.h)), escaped(f.Alt), escaped(f.Alt))
 	b.WriteString(strings.ReplaceAll(c.body.String(), nbsp, " "))
 	b.WriteString("</svg>\n")
 	return b.String()
