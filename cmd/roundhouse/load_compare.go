@@ -201,11 +201,12 @@ func (r *loadRunning) try(ctx context.Context, st *stage, ours, theirs compare.S
 		c.Arguments, c.Contains = json.RawMessage(`{"query":"issues"}`), "search_issues"
 	}
 	c.What = t.words(l.SentryDelay)
+	delay := time.Duration(0)
 	if t.far {
-		if err := st.delaySentry(ctx, l.SentryDelay); err != nil {
-			return measure.Comparison{}, err
-		}
-		defer func() { _ = st.delaySentry(context.WithoutCancel(ctx), 0) }() // the next one says if it cannot
+		delay = l.SentryDelay
+	}
+	if err := st.delaySentry(ctx, delay); err != nil {
+		return measure.Comparison{}, err
 	}
 	return compare.Run(ctx, ours, theirs, c, r.live.phase, r.live.say)
 }

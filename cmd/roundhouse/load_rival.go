@@ -46,15 +46,19 @@ func checkLoadRival(c *config) error {
 
 // loadRival serves a design until ctx ends.
 func loadRival(ctx context.Context, cfg *config, s streams) (err error) {
+	token := "" // of a holder that is made for this run
 	if cfg.SentryURL == "" {
-		st, failed := setStage(ctx, sandbox.Scale{Users: 1, Orgs: 2, Projects: 8, Issues: 16}, 1, func(string) {})
+		st, failed := setStage(ctx, comparedScale, 1, func(string) {})
 		if failed != nil {
 			return failed
 		}
 		defer func() { err = errors.Join(err, st.close()) }()
 		cfg.SentryURL, cfg.load.Holders = st.sentry, st.holders
+		if token, err = st.bearer(); err != nil {
+			return err
+		}
 	}
-	handler, token, err := openRival(cfg)
+	handler, err := openRival(cfg)
 	if err != nil {
 		return err
 	}
@@ -80,28 +84,22 @@ func loadRival(ctx context.Context, cfg *config, s streams) (err error) {
 	return srv.Shutdown(drain)
 }
 
-// openRival returns the token, too, if there is only one to name.
-func openRival(cfg *config) (h http.Handler, token string, err error) {
+func openRival(cfg *config) (http.Handler, error) {
 	f, err := os.Open(cfg.load.Holders)
 	if err != nil {
-		return nil, "", usageError{fmt.Errorf("--holders: %w", err)}
+		return nil, usageError{fmt.Errorf("--holders: %w", err)}
 	}
 	defer f.Close()
 	holders, err := rival.ReadHolders(f)
 	if err != nil {
-		return nil, "", usageError{fmt.Errorf("--holders %s: %w", cfg.load.Holders, err)}
+		return nil, usageError{fmt.Errorf("--holders %s: %w", cfg.load.Holders, err)}
 	}
 	trust := cfg.load.Trust
-	if trust == 0 {
+	if trust == 0 { // which would be the default
 		trust = -1
 	}
 	place := strings.TrimSuffix(cfg.Org+"/"+cfg.Project, "/")
-	h, err = rival.New(cfg.Operand, rival.Config{SentryURL: cfg.SentryURL, Holders: holders, Place: place, Trust: trust})
-	if len(holders) == 1 && strings.HasPrefix(cfg.load.Holders, os.TempDir()) { // made for this run
-		for token = range holders {
-		}
-	}
-	return h, token, err
+	return rival.New(cfg.Operand, rival.Config{SentryURL: cfg.SentryURL, Holders: holders, Place: place, Trust: trust})
 }
 
 // writeHolders makes tokens for the first users, who may ask rivals.

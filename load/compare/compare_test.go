@@ -150,6 +150,9 @@ func TestRun_Wrong(t *testing.T) {
 			if errors.Is(err, ErrWrong) != tt.wrong || len(got.Rounds) != 1 {
 				t.Fatalf("%+v, %v", got, err)
 			}
+			if tt.wrong && (!strings.Contains(err.Error(), `"name":"whoami"`) || !strings.Contains(err.Error(), `"content":`)) {
+				t.Errorf("the exchange is not in %q", err)
+			}
 			if noted := len(notes) == 1 && strings.Contains(notes[0], "calls of theirs"); noted != tt.bad {
 				t.Errorf("noted %q", notes)
 			}

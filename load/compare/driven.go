@@ -2,6 +2,8 @@ package compare
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,9 +41,19 @@ func (s *driven) call(ctx context.Context, c *client.Client) (measure.Outcome, s
 	defer x.Release()
 	outcome, reason := s.duel.judge(x)
 	if outcome == measure.Wrong {
-		s.wrong.CompareAndSwap(nil, &reason)
+		text := fmt.Sprintf("%s. Asked: %s Answered: %s", reason, clip(x.Request), clip(x.Body))
+		s.wrong.CompareAndSwap(nil, &text)
 	}
 	return outcome, reason
+}
+
+// clip makes a short copy.
+func clip(text []byte) string {
+	const most = 2000
+	if len(text) > most {
+		return strings.ToValidUTF8(string(text[:most]), "") + "…"
+	}
+	return string(text)
 }
 
 // seen gathers what a loop brings.
