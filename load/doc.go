@@ -16,8 +16,15 @@
 //	client    sends MCP requests and shows the answers raw
 //	pace      says when calls are due
 //	measure   histograms, series and the report
-//	rival     servers of other designs
-//	compare   two servers, in turns
-//	scrape    reads a node's metrics
+//	rival     servers of other designs, for comparison
 //	report    the report as text, as a page and beside another
+//
+// Here, Run is in run.go. Who works where is decided in population.go, by what
+// reach.go knows or finds out; who asks what is picked in source.go, when in
+// drive.go; canary.go judges the answers and handle.go shows the handles of
+// others. Beside the calls there are stream.go, storm.go and timeline.go.
+//
+// An answer that might be right is never called wrong. What another reason may
+// explain (a session that a storm ended, an answer that says to come back later)
+// is not judged.
 package load

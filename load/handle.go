@@ -117,16 +117,19 @@ func (h *handles) addLocked(one handle) {
 	h.known[one.kind] = list
 }
 
-// foreign tells whether the handle is not a's to use. Where nobody signs in, all
-// are the same user.
+// foreign tells whether the handle is not a's to use: it is of another user, or
+// of another URL.
 func (one handle) foreign(a *asker) bool {
-	switch {
-	case !one.kind.local():
+	if !one.kind.local() {
 		return !a.sees(one.owner.home())
-	case one.kind == eventHandle, one.kind == sessionHandle:
-		return one.owner.n != a.n && (one.owner.url() != a.url() || one.owner.authorize != nil && one.owner.user != a.user)
 	}
-	return one.owner.url() != a.url() || one.owner.authorize != nil && one.owner.user != a.user
+	return one.owner.url() != a.url() || one.owner.user.differs(a.user)
+}
+
+// differs tells whether two are known to be different people: one who is signed
+// in twice may use in the one what the other was given.
+func (u *user) differs(from *user) bool {
+	return u.email != "" && from.email != "" && !strings.EqualFold(u.email, from.email)
 }
 
 // sees tells whether a may see the organization where it is.

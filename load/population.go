@@ -223,6 +223,13 @@ func (p *population) learn(ctx context.Context, cfg *Config) error {
 			return fmt.Errorf("what user %d sees: %w", u.n, err)
 		}
 		u.slugs = u.reach.slugs()
+		if _, ok := schemas["whoami"]; ok && u.email == "" {
+			var who struct{ User struct{ Email string } }
+			if err := ask(ctx, probe, "whoami", map[string]any{}, &who); err != nil {
+				return fmt.Errorf("who user %d is: %w", u.n, err)
+			}
+			u.email = who.User.Email
+		}
 		return nil
 	}, cfg.phase("asking who sees what"))
 }

@@ -366,6 +366,21 @@ func TestRun_Found(t *testing.T) {
 	})
 }
 
+// TestRun_SamePersonTwice: what one of two sign-ins was given, the other may use.
+func TestRun_SamePersonTwice(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		f := newFake(2)
+		f.leaks = true // to whoever asks, who is always the same
+		cfg := f.config(t, "users: 2\ncontexts: 2\nplace: user\nera: legacy\narrivals: {rate: 50}\nwarmup: 0\nduration: 5s\nhandles: 0.3")
+		cfg.Scale = nil
+		cfg.SignIn = func(context.Context, int) (Person, error) { return Person{Login: bearer("token-of-1")}, nil }
+		rep := mustRun(t, cfg)
+		if rep.Canaries.Wrong > 0 || rep.Canaries.Tried["session"] > 0 || rep.Canaries.Marked < 200 {
+			t.Errorf("%+v", rep.Canaries)
+		}
+	})
+}
+
 // TestRun_Cold: each context is asked once.
 func TestRun_Cold(t *testing.T) {
 	virtually(t, func(t *testing.T) {
