@@ -108,8 +108,8 @@ func (c *config) scenario() (sc scenario.Scenario, err error) {
 	if l.Duration > 0 {
 		sc = sc.Lasting(l.Duration)
 	}
-	if l.Warmup >= 0 {
-		sc.Warmup.Duration = l.Warmup
+	if l.Warmup.given {
+		sc.Warmup.Duration = l.Warmup.Duration
 	}
 	if l.Era != "" {
 		sc.Era = scenario.Era(l.Era)

@@ -41,6 +41,8 @@ func (l *loadConfig) checkNumbers() error {
 	switch {
 	case l.Rate < 0:
 		return fmt.Errorf("--rate %g must not be negative", l.Rate)
+	case l.Warmup.Duration < 0:
+		return fmt.Errorf("--warmup %s must not be negative", l.Warmup.Duration)
 	case l.Duration < 0:
 		return fmt.Errorf("--duration %s must not be negative", l.Duration)
 	case l.Users < 0 || l.Contexts < 0:

@@ -247,6 +247,8 @@ func TestLoad_Refused(t *testing.T) {
 		{args: "--url http://127.0.0.1:1/mcp --worker 3/2", says: "1/4"},
 		{args: "--url http://127.0.0.1:1/mcp --worker 1/2 --workers 2", says: "--workers"},
 		{args: "--workers 0", says: "--workers"},
+		{args: "--warmup -1s", says: "--warmup"},
+		{args: "--warmup long", says: "-warmup"},
 		{args: "--max-bad 2", says: "--max-bad"},
 		{args: "--rate -1", says: "--rate"},
 		{args: "--rate 1e9", says: "rate"},

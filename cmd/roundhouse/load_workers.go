@@ -97,7 +97,7 @@ func (c *config) loadArgs() []string {
 	add(l.Contexts > 0, "contexts", strconv.Itoa(l.Contexts))
 	add(l.Rate > 0, "rate", strconv.FormatFloat(l.Rate, 'g', -1, 64))
 	add(l.Duration > 0, "duration", l.Duration.String())
-	add(l.Warmup >= 0, "warmup", l.Warmup.String())
+	add(l.Warmup.given, "warmup", l.Warmup.String())
 	add(l.Era != "", "era", l.Era)
 	add(l.Seed != 1, "seed", strconv.FormatUint(l.Seed, 10))
 	return args

@@ -23,7 +23,7 @@ type loadConfig struct {
 
 	Rate     float64
 	Duration time.Duration
-	Warmup   time.Duration
+	Warmup   maybeDuration
 	Contexts int
 	Users    int
 	Era      string
@@ -84,7 +84,7 @@ var loadSettings = map[string]func(*flag.FlagSet, *config){
 		fs.DurationVar(&c.load.Duration, "duration", 0, "`time` that the run takes, in place of the scenario's; what happens in it moves with it")
 	},
 	"warmup": func(fs *flag.FlagSet, c *config) {
-		fs.DurationVar(&c.load.Warmup, "warmup", -1, "`time` before it that does not count, in place of the scenario's")
+		fs.Var(&c.load.Warmup, "warmup", "`time` before it that does not count, in place of the scenario's")
 	},
 	"contexts": func(fs *flag.FlagSet, c *config) {
 		fs.IntVar(&c.load.Contexts, "contexts", 0, "`number` of contexts, in place of the scenario's")
@@ -102,7 +102,7 @@ var loadSettings = map[string]func(*flag.FlagSet, *config){
 		fs.IntVar(&c.load.Workers, "workers", 1, "`number` of processes that share the rate and the users; their reports are merged")
 	},
 	"worker": func(fs *flag.FlagSet, c *config) {
-		fs.StringVar(&c.load.Worker, "worker", "", "which of how many this one is, such as 1/4, where they run on `several` machines; then roundhouse load merge")
+		fs.StringVar(&c.load.Worker, "worker", "", "`which` of how many this one is, such as 1/4, where they run on several machines; then roundhouse load merge")
 	},
 	"compare": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.load.Compare, "compare", "", "comma-separated `designs` to be set beside ours in place of a scenario: reconfigure, per-request, bare, or all")
@@ -158,6 +158,26 @@ var loadSettings = map[string]func(*flag.FlagSet, *config){
 	"trust": func(fs *flag.FlagSet, c *config) {
 		fs.DurationVar(&c.load.Trust, "trust", 15*time.Minute, "`time` for which an organization or project that Sentry knew is not asked about again; 0: each time")
 	},
+}
+
+// maybeDuration is a flag whose zero means something.
+type maybeDuration struct {
+	time.Duration
+	given bool
+}
+
+// String is what to write, if it was not given.
+func (d *maybeDuration) String() string {
+	if !d.given {
+		return "2s"
+	}
+	return d.Duration.String()
+}
+
+func (d *maybeDuration) Set(value string) (err error) {
+	d.given = true
+	d.Duration, err = time.ParseDuration(value)
+	return err
 }
 
 // headers are a flag that adds up. What it says is looked at by checkLoad: an
