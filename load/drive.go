@@ -24,8 +24,11 @@ func (r *run) drive(ctx context.Context, start time.Time, src *source, rep *meas
 		return pace.Closed(ctx, callers, s.Warmup.Duration+s.Duration.Duration, src, r.count(ctx))
 	}
 	plan := r.plan()
-	rep.Arrivals = "open, " + plan.String()
 	var p pace.Pacer = warmed(plan, s.Warmup.Duration)
+	if s.Arrivals.Random {
+		p = pace.Poisson(p, r.cfg.Seed+uint64(r.cfg.Worker))
+	}
+	rep.Arrivals = "open, " + p.String()
 	if s.Order == scenario.Cold {
 		p = limited{p, uint64(len(r.population.askers))}
 	}

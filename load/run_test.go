@@ -484,3 +484,24 @@ func TestRun_Refuses(t *testing.T) {
 		})
 	}
 }
+
+// TestRun_Random: as many calls come as were asked for, give or take chance, and
+// equal runs have equally many.
+func TestRun_Random(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		count := func(seed uint64) uint64 {
+			f := newFake(1)
+			cfg := f.config(t, "arrivals: {rate: 100, random: true}\nwarmup: 0\nduration: 100s\nhandles: 0\ncalls: [{method: prompts/list}]")
+			cfg.Seed = seed
+			rep := mustRun(t, cfg)
+			if rep.Arrivals != "open, 100/s, at random" {
+				t.Errorf("arrivals are %q", rep.Arrivals)
+			}
+			return rep.Total.Count
+		}
+		one, again, other := count(1), count(1), count(2)
+		if one != again || one == other || one < 9_500 || one > 10_500 {
+			t.Errorf("%d calls, %d with the same seed, %d with another, want about 10 000 that come at random", one, again, other)
+		}
+	})
+}

@@ -96,6 +96,8 @@ func (s Scenario) checkArrivals() error {
 		return wrong("arrivals", "exactly one of rate, ramp, steps, search and closed is wanted, such as rate: 100")
 	}
 	switch {
+	case a.Random && (a.Search != nil || a.Closed != 0):
+		return wrong("arrivals.random", "a search comes evenly, and callers who wait when they are answered; random needs a rate, a ramp or steps")
 	case s.Order == Cold && (a.Search != nil || a.Closed != 0):
 		return wrong("order", "cold asks each context once, which needs a rate, a ramp or steps")
 	case a.Ramp != nil:

@@ -44,6 +44,7 @@ func TestParse_Refuses(t *testing.T) {
 		{"no mapping", "3\n", "1:1", "a mapping is wanted"},
 		{"no arrivals", "users: 3\n", "1:1", "exactly one of rate, ramp"},
 		{"two arrivals", "arrivals:\n  rate: 10\n  closed: 3\n", "2:3", "exactly one of rate, ramp"},
+		{"callers who wait at random", "arrivals:\n  closed: 3\n  random: true\n", "3:11", "random needs a rate"},
 		{"arrivals of another kind", "arrivals: 10\n", "1:11", "a mapping is wanted, of rate, ramp"},
 		{"an unknown key", good + "usres: 3\n", "3:1", `there is no "usres" here; there are name, about, users`},
 		{"an unknown key further in", "arrivals:\n  rat: 10\n", "2:3", `there are rate, ramp, steps`},

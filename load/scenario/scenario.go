@@ -77,6 +77,7 @@ type Arrivals struct {
 	Steps  []Step  `yaml:"steps"`
 	Search *Search `yaml:"search"` // for the highest rate that meets a bound
 	Closed int     `yaml:"closed"` // callers who wait for their answers
+	Random bool    `yaml:"random"` // calls come as those of people who know nothing of each other (Poisson), at the same rate; false: evenly
 }
 
 // Ramp is a steady rise or fall.

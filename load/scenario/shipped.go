@@ -41,7 +41,7 @@ func Shipped(name string) (Scenario, error) {
 
 // Faster is s at a steady rate.
 func (s Scenario) Faster(rate float64) Scenario {
-	s.Arrivals = Arrivals{Rate: rate}
+	s.Arrivals = Arrivals{Rate: rate, Random: s.Arrivals.Random}
 	if s.Duration.Duration == 0 { // it was a search
 		s.Duration.Duration = 10 * time.Second
 	}
