@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -55,28 +54,11 @@ func TestHangUp(t *testing.T) {
 	}))
 	defer front.Close()
 
-	send := func(ctx context.Context, body []byte, session string, modern bool) (*http.Response, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, front.URL, bytes.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Accept", "application/json, text/event-stream")
-		if modern {
-			req.Header.Set("Mcp-Protocol-Version", "2026-07-28")
-			req.Header.Set("Mcp-Method", "tools/call")
-			req.Header.Set("Mcp-Name", "whoami")
-		} else if session != "" {
-			req.Header.Set("Mcp-Protocol-Version", "2025-11-25")
-			req.Header.Set("Mcp-Session-Id", session)
-		}
-		return http.DefaultClient.Do(req)
-	}
-	hangUp := func(body []byte, session string, modern bool) (at time.Time) {
+	hangUp := func(p probe) (at time.Time) {
 		ctx, cancel := context.WithCancel(t.Context())
 		answered := make(chan error, 1)
 		go func() {
-			_, err := send(ctx, body, session, modern)
+			_, err := p.do(ctx, front.URL)
 			answered <- err
 		}()
 		<-begun
@@ -88,28 +70,23 @@ func TestHangUp(t *testing.T) {
 		return at
 	}
 
-	if at := hangUp(whoamiBody, "", true); (<-ended).Sub(at) > 5*time.Second {
+	if at := hangUp(modernCall("whoami", "{}")); (<-ended).Sub(at) > 5*time.Second {
 		t.Error("modern: Sentry was kept at work")
 	}
 
-	opened, err := send(t.Context(), []byte(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`), "", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	opened.Body.Close()
-	session := opened.Header.Get("Mcp-Session-Id")
-	hangUp([]byte(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"whoami","arguments":{}}}`), session, false)
+	session := initializing("2025-11-25").send(t, front.URL).header.Get("Mcp-Session-Id")
+	hangUp(legacy(session, "tools/call", `"name":"whoami","arguments":{}`))
 	select {
 	case <-ended:
 		t.Error("legacy: the call ended with the connection")
 	case <-time.After(500 * time.Millisecond):
 	}
 	at := time.Now()
-	canceled, err := send(t.Context(), []byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}`), session, false)
-	if err != nil || canceled.StatusCode != http.StatusAccepted {
-		t.Fatal(canceled, err)
+	canceled := legacy(session, "notifications/cancelled", "")
+	canceled.body = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}`
+	if got := canceled.send(t, front.URL); got.status != http.StatusAccepted {
+		t.Fatal(got)
 	}
-	canceled.Body.Close()
 	if (<-ended).Sub(at) > 5*time.Second {
 		t.Error("legacy: Sentry was kept at work by a call that was canceled")
 	}
