@@ -341,3 +341,20 @@ func TestReadHolders(t *testing.T) {
 		}
 	}
 }
+
+// FuzzReadHolders: whatever the file holds, an error shows none of it.
+func FuzzReadHolders(f *testing.F) {
+	f.Add("bearer-1 1001 sntryu_1\n# more\nbearer-2 1002 sntryu_2")
+	f.Add("zqzqzq 1001")
+	f.Fuzz(func(t *testing.T, text string) {
+		holders, err := ReadHolders(strings.NewReader(text))
+		if err != nil && (holders != nil || strings.Contains(err.Error(), "zqzqzq")) {
+			t.Errorf("%d holders, %v", len(holders), err)
+		}
+		for bearer, h := range holders {
+			if bearer == "" || h.User == "" || h.Sentry.IsZero() {
+				t.Errorf("%q is held by %q", bearer, h.User)
+			}
+		}
+	})
+}
