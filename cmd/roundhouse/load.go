@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -247,6 +248,11 @@ func (c *config) writeReport(rep measure.Report, s streams) error {
 		if err := writePage(filepath.Join(c.load.Out, "report.html"), rep); err != nil {
 			return err
 		}
+		if c.load.Plots {
+			if err := writePlots(c.load.Out, rep); err != nil {
+				return err
+			}
+		}
 	}
 	return c.printReport(rep, s)
 }
@@ -261,11 +267,26 @@ func (c *config) printReport(rep measure.Report, s streams) error {
 }
 
 func writePage(path string, reps ...measure.Report) error {
+	return writeWith(path, func(w io.Writer) error { return report.WriteHTML(w, reps...) })
+}
+
+// writePlots makes a file of each plot of the page.
+func writePlots(dir string, rep measure.Report) error {
+	for _, name := range report.Plots(rep) {
+		err := writeWith(filepath.Join(dir, name+".svg"), func(w io.Writer) error { return report.SVG(w, rep, name) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeWith(path string, write func(io.Writer) error) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	return errors.Join(report.WriteHTML(f, reps...), f.Close())
+	return errors.Join(write(f), f.Close())
 }
 
 func loadDiff(_ context.Context, cfg *config, s streams) error {

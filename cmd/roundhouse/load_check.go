@@ -19,6 +19,9 @@ func checkLoad(c *config) error {
 	if err := firstError(l.checkNumbers, l.checkTarget, func() error { return l.checkRemote(c.Yes) }, l.checkCompare); err != nil {
 		return err
 	}
+	if l.Plots && l.Out == "" {
+		return errors.New("--plots are written into --out; give that, too")
+	}
 	if _, err := l.Header.parse(); err != nil {
 		return err
 	}

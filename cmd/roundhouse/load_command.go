@@ -36,7 +36,7 @@ got a wrong answer (the exchange is written out), 4 it was worse than --fail or
 			settings: join([]string{"config", "url", "header", "sign-in", "token-file", "sandbox-user", "scale", "faults-url", "metrics-url", "server-pid", "yes",
 				"rate", "duration", "warmup", "contexts", "users", "era", "seed", "workers", "worker",
 				"compare", "trials", "rounds", "turn", "sentry-delay", "fail", "max-bad", "fail-fast",
-				"out", "wrong", "json", "quiet", "list", "print"}),
+				"out", "plots", "wrong", "json", "quiet", "list", "print"}),
 			check: checkLoad,
 			run:   loadRun,
 		},

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"roundhouse/load/measure"
+	"roundhouse/load/report"
 )
 
 // runLoad runs a load command in this process.
@@ -52,7 +53,7 @@ func execLoad(t *testing.T, args ...string) (out string, code int) {
 // TestLoad drives a server of its own, by two workers, and reads what it wrote.
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
-	out, code := execLoad(t, "many-users", "--users", "4", "--contexts", "8", "--rate", "40", "--duration", "2s", "--warmup", "500ms", "--workers", "2", "--json", "--out", dir)
+	out, code := execLoad(t, "many-users", "--users", "4", "--contexts", "8", "--rate", "40", "--duration", "2s", "--warmup", "500ms", "--workers", "2", "--json", "--out", dir, "--plots")
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, out)
 	}
@@ -74,8 +75,12 @@ func TestLoad(t *testing.T) {
 	if page, err := os.ReadFile(filepath.Join(dir, "report.html")); err != nil || !bytes.Contains(page, []byte("<svg")) {
 		t.Errorf("report.html: %d bytes, %v", len(page), err)
 	}
-	if files, _ := filepath.Glob(filepath.Join(dir, "*")); len(files) != 2 {
-		t.Errorf("written: %v", files)
+	if plot, err := os.ReadFile(filepath.Join(dir, "latency.svg")); err != nil || !bytes.Contains(plot, []byte("<svg")) {
+		t.Errorf("latency.svg: %d bytes, %v", len(plot), err)
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if plots := report.Plots(rep); len(files) != 2+len(plots) {
+		t.Errorf("written: %v, want the report, its page and %v", files, plots)
 	}
 	both := filepath.Join(dir, "both.html")
 	out, err = runLoad(t, nil, "diff", "--out", both, path, path)
@@ -260,6 +265,7 @@ func TestLoad_Refused(t *testing.T) {
 		{args: "--compare magic", says: "per-request"},
 		{args: "--compare all --url http://127.0.0.1:1/mcp", says: "--compare"},
 		{args: "--compare all --rounds 0", says: "--rounds"},
+		{args: "mixed --plots", says: "--out"},
 		{args: "--compare all --trials outer-space", says: "--trials"},
 		{args: "--compare bare --trials far --sentry-delay 0", says: "--trials"},
 		{args: "--compare all --turn 1ms", says: "--turn"},

@@ -41,6 +41,7 @@ type loadConfig struct {
 	MaxBad      float64
 
 	Out        string
+	Plots      bool
 	Wrong      string
 	JSON       bool
 	Quiet      bool
@@ -127,6 +128,9 @@ var loadSettings = map[string]func(*flag.FlagSet, *config){
 	},
 	"out": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.load.Out, "out", "", "`directory` for report.json, report.html and what was wrong; of load merge and load diff the file")
+	},
+	"plots": func(fs *flag.FlagSet, c *config) {
+		fs.BoolVar(&c.load.Plots, "plots", false, "write each plot of the page as an SVG file into --out, too")
 	},
 	"wrong": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.load.Wrong, "wrong", "", "`directory` for wrong exchanges (default --out, or one for temporary files)")
