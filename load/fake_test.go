@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,9 @@ type fake struct {
 
 	leaks bool // takes any session and task, whoever shows it
 	ends  bool // lets anybody end any session, and denies it
+	open  bool // lets anybody in everywhere
+	wide  bool // takes any argument, whatever the URL names
+	mixes bool // takes a session of whoever is at the same URL
 
 	mu       sync.Mutex
 	requests int
@@ -47,7 +51,7 @@ type message struct {
 	Method string
 	Params struct {
 		Name      string
-		Arguments struct{ OrganizationSlug, ResourceID string }
+		Arguments struct{ OrganizationSlug, ProjectSlug, ResourceID string }
 		TaskID    string
 		URI       string
 	}
@@ -59,6 +63,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := f.requests
 	f.mu.Unlock()
 	who := r.Header.Get("Authorization") + " at " + r.URL.Path
+	if !f.open && !f.sees(r) {
+		http.Error(w, "no such organization", http.StatusNotFound)
+		return
+	}
 	if r.Method != http.MethodPost {
 		f.endOrListen(w, r, who)
 		return
@@ -97,11 +105,23 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,%q:%s}`, m.ID, kind, result)
 }
 
+// sees tells whether the user may be where they ask.
+func (f *fake) sees(r *http.Request) bool {
+	org := f.place(r).org
+	return org == "" || f.scale.Orgs == 0 || slices.Contains(scaled(f.scale).of(userOf(r), 1).slugs(), org)
+}
+
+func userOf(r *http.Request) (n int) {
+	fmt.Sscanf(r.Header.Get("Authorization"), "Bearer token-of-%d", &n)
+	return n
+}
+
 func (f *fake) good(session, who string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	owner, ok := f.sessions[session]
-	return ok && (f.leaks || owner == who)
+	_, at, _ := strings.Cut(who, " at ")
+	return ok && (f.leaks || owner == who || f.mixes && strings.HasSuffix(owner, " at "+at))
 }
 
 func (f *fake) endOrListen(w http.ResponseWriter, r *http.Request, who string) {
@@ -162,8 +182,7 @@ func (f *fake) result(w http.ResponseWriter, m message, r *http.Request, who str
 }
 
 func (f *fake) call(m message, at place, r *http.Request, who string) string {
-	var user int
-	fmt.Sscanf(r.Header.Get("Authorization"), "Bearer token-of-%d", &user)
+	user := userOf(r)
 	switch m.Params.Name {
 	case "whoami":
 		return fmt.Sprintf(`{"content":[],"structuredContent":{"user":{"email":"user-%d@example.test"},"sessionConstraints":{"organizationSlug":%q,"projectSlug":%q}}}`, user, at.org, at.project)
@@ -182,6 +201,10 @@ func (f *fake) call(m message, at place, r *http.Request, who string) string {
 			return `{"content":[{"type":"text","text":"an issue"}]}`
 		}
 	case "search_events":
+		named := m.Params.Arguments
+		if !f.wide && (at.org != "" && named.OrganizationSlug != "" || at.project != "" && named.ProjectSlug != "") {
+			break
+		}
 		org := at.org + m.Params.Arguments.OrganizationSlug
 		return fmt.Sprintf(`{"content":[{"type":"text","text":"title TimeoutError, mark %s"}]}`, sandbox.Mark(org))
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -27,6 +28,8 @@ const (
 	eventHandle    kindOfHandle = "event"
 	resourceHandle kindOfHandle = "resource"
 	issueHandle    kindOfHandle = "issue"
+	placeHandle    kindOfHandle = "place"
+	argumentHandle kindOfHandle = "argument"
 )
 
 // ways are how each kind is shown.
@@ -36,11 +39,15 @@ var ways = map[kindOfHandle][]string{
 	eventHandle:    {"GET"},
 	resourceHandle: {"resources/read"},
 	issueHandle:    {"tools/call"},
+	placeHandle:    {"tools/list"},
+	argumentHandle: {"tools/call"},
 }
 
 // local tells whether the server knows the handle without asking Sentry, whose
 // faults would make two answers differ.
-func (k kindOfHandle) local() bool { return k != resourceHandle && k != issueHandle }
+func (k kindOfHandle) local() bool {
+	return k == sessionHandle || k == taskHandle || k == eventHandle
+}
 
 // handle is one that a context was given.
 type handle struct {
@@ -60,7 +67,8 @@ type handles struct {
 	run     *run
 	legacy  []*asker
 	modern  []*asker
-	unknown sync.Map // by kind and way: the token of what is answered to a handle that nobody gave out
+	beside  map[place][]*asker // where several users work, who they are
+	unknown sync.Map           // by kind and way: the token of what is answered to a handle that nobody gave out
 
 	clients atomic.Uint64 // that know tasks
 
@@ -76,14 +84,16 @@ type handles struct {
 }
 
 func newHandles(r *run) *handles {
-	h := &handles{run: r, known: map[kindOfHandle][]handle{}, owned: map[*asker]string{}, tried: map[string]uint64{}}
+	h := &handles{run: r, known: map[kindOfHandle][]handle{}, owned: map[*asker]string{}, tried: map[string]uint64{}, beside: map[place][]*asker{}}
 	for _, a := range r.population.askers {
+		h.beside[a.place] = append(h.beside[a.place], a)
 		if a.era == client.Legacy {
 			h.legacy = append(h.legacy, a)
 		} else {
 			h.modern = append(h.modern, a)
 		}
 	}
+	maps.DeleteFunc(h.beside, func(_ place, all []*asker) bool { return len(all) < 2 })
 	return h
 }
 
@@ -118,12 +128,12 @@ func (h *handles) addLocked(one handle) {
 }
 
 // foreign tells whether the handle is not a's to use: it is of another user, or
-// of another URL.
+// of another URL. Events are of streams, which have sessions of their own.
 func (one handle) foreign(a *asker) bool {
 	if !one.kind.local() {
-		return !a.sees(one.owner.home())
+		return !a.sees(one.owner.home()) || one.kind == issueHandle && one.owner.project != "" && a.project != "" && a.project != one.owner.project
 	}
-	return one.owner.url() != a.url() || one.owner.user.differs(a.user)
+	return one.kind == eventHandle || one.owner.url() != a.url() || one.owner.user.differs(a.user)
 }
 
 // differs tells whether two are known to be different people: one who is signed
@@ -143,7 +153,7 @@ func (a *asker) sees(org string) bool {
 // next is an attempt with some handle of another context; ok is false if there
 // is none yet.
 func (h *handles) next(r *rand.Rand) (c pace.Call, ok bool) {
-	kinds := []kindOfHandle{sessionHandle, taskHandle, eventHandle, resourceHandle, issueHandle}
+	kinds := []kindOfHandle{sessionHandle, taskHandle, eventHandle, resourceHandle, issueHandle, placeHandle, argumentHandle}
 	r.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	for _, kind := range kinds {
 		if kind == taskHandle && h.needsTask() {
@@ -164,6 +174,10 @@ func (h *handles) next(r *rand.Rand) (c pace.Call, ok bool) {
 func (h *handles) draw(r *rand.Rand, kind kindOfHandle) (one handle, thief *asker) {
 	thieves := h.run.population.askers
 	switch kind {
+	case placeHandle:
+		return h.drawPlace(r)
+	case argumentHandle:
+		return h.drawArgument(r)
 	case sessionHandle, eventHandle:
 		thieves = h.legacy
 	case taskHandle:
@@ -194,6 +208,13 @@ func (h *handles) draw(r *rand.Rand, kind kindOfHandle) (one handle, thief *aske
 		h.mu.Unlock()
 		if one.owner == nil {
 			return one, nil
+		}
+	}
+	// Half of the time, another user at the very same URL: they have the most in
+	// common.
+	if near := h.beside[one.owner.place]; len(near) > 0 && kind.local() && r.IntN(2) == 0 {
+		if a := near[r.IntN(len(near))]; a.era == one.owner.era && one.foreign(a) {
+			return one, a
 		}
 	}
 	for range 16 {
@@ -256,6 +277,9 @@ func (h *handles) beginTask(ctx context.Context, owner *asker) (measure.Outcome,
 func (h *handles) try(ctx context.Context, one handle, thief *asker, way string) (measure.Outcome, string) {
 	ctx, cancel := context.WithTimeout(ctx, h.run.cfg.Scenario.Timeout.Duration)
 	defer cancel()
+	if one.kind == placeHandle {
+		return h.tryPlace(ctx, one, thief)
+	}
 	c, err := thief.connect()
 	if one.kind == taskHandle {
 		c, err = h.tasking(thief)
@@ -308,6 +332,8 @@ func (one handle) shown(way, own, value string, thief *asker) client.Foreign {
 		return client.Foreign{Method: way, Name: value, Params: fmt.Appendf(nil, `{"taskId":%s}`, quoted)}
 	case eventHandle:
 		return client.Foreign{Verb: way, Session: own, LastEventID: value}
+	case argumentHandle:
+		return one.naming(own)
 	case issueHandle:
 		org := ""
 		if thief.org == "" {

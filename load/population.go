@@ -295,6 +295,11 @@ func (p *population) placesOf(cfg *Config, u *user) []place {
 	all := u.reach.places(cfg.Scenario.Place)
 	r := rand.New(rand.NewPCG(cfg.Seed, uint64(u.n)))
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	// Some are at one URL in any case, two for each era: between them there is
+	// nothing but the token.
+	if at := slices.Index(all, place{}); at > 0 && u.n <= 4 {
+		all[0], all[at] = all[at], all[0]
+	}
 	return all
 }
 

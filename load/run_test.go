@@ -226,6 +226,9 @@ func TestRun_Sessions(t *testing.T) {
 	}{
 		{"well kept", func(f *fake) {}, false},
 		{"taken from anybody", func(f *fake) { f.leaks = true }, true},
+		{"taken from whoever is at the same URL", func(f *fake) { f.mixes = true }, true},
+		{"whoever asks is let in", func(f *fake) { f.open = true }, true},
+		{"what the URL names can be named otherwise", func(f *fake) { f.wide = true }, true},
 		{"ended by anybody, in silence", func(f *fake) { f.ends = true }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -236,7 +239,7 @@ func TestRun_Sessions(t *testing.T) {
 				if got := rep.Canaries.Wrong > 0; got != tt.wrong {
 					t.Errorf("%d wrong: %v", rep.Canaries.Wrong, rep.Total.Reasons)
 				}
-				if rep.Canaries.Tried["session"] < 20 || rep.Canaries.Tried["resource"] < 20 || rep.Canaries.Tried["issue"] < 20 {
+				if rep.Canaries.Tried["session"] < 20 || rep.Canaries.Tried["resource"] < 20 || rep.Canaries.Tried["issue"] < 20 || rep.Canaries.Tried["place"] < 20 || rep.Canaries.Tried["argument"] < 20 {
 					t.Errorf("tried were %v", rep.Canaries.Tried)
 				}
 			})
