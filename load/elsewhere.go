@@ -78,22 +78,26 @@ func (h *handles) drawArgument(r *rand.Rand) (one handle, thief *asker) {
 	return one, nil
 }
 
-// elsewhere is an argument, as a member of a JSON object, that names what a sees
+// elsewhere is an argument, as members of a JSON object, that names what a sees
 // and where it is not.
 func (a *asker) elsewhere(r *rand.Rand) string {
-	var named []string
+	var orgs, projects []string
 	for _, o := range a.reach {
 		if a.org != "" && o.slug != a.org {
-			named = append(named, fmt.Sprintf("%q:%q", orgParameter, o.slug))
+			orgs = append(orgs, fmt.Sprintf("%q:%q", orgParameter, o.slug))
 		}
 		if a.project == "" || o.slug != a.org {
 			continue
 		}
 		for _, p := range o.projects {
 			if p != a.project {
-				named = append(named, fmt.Sprintf(`"projectSlug":%q`, p))
+				projects = append(projects, fmt.Sprintf(`%q:%q,"projectSlug":%q`, orgParameter, a.org, p))
 			}
 		}
+	}
+	named := projects
+	if len(projects) == 0 || len(orgs) > 0 && r.IntN(2) == 0 {
+		named = orgs
 	}
 	if len(named) == 0 {
 		return ""

@@ -202,23 +202,39 @@ func (h *handles) draw(r *rand.Rand, kind kindOfHandle) (one handle, thief *aske
 	default:
 		h.mu.Lock()
 		list := h.known[kind]
-		if len(list) > 0 {
-			one = list[r.IntN(len(list))]
-		}
 		h.mu.Unlock()
-		if one.owner == nil {
+		if len(list) == 0 {
 			return one, nil
 		}
-	}
-	// Half of the time, another user at the very same URL: they have the most in
-	// common.
-	if near := h.beside[one.owner.place]; len(near) > 0 && kind.local() && r.IntN(2) == 0 {
-		if a := near[r.IntN(len(near))]; a.era == one.owner.era && one.foreign(a) {
-			return one, a
+		if r.IntN(2) == 0 {
+			if one, thief = h.drawNear(r, list); thief != nil {
+				return one, thief
+			}
 		}
+		one = list[r.IntN(len(list))]
 	}
 	for range 16 {
 		if a := thieves[r.IntN(len(thieves))]; one.foreign(a) {
+			return one, a
+		}
+	}
+	return one, nil
+}
+
+// drawNear picks a handle of whom other users are at the very same URL, and one
+// of these: nothing but the token is between them. An event is shown by its own
+// context, in another session.
+func (h *handles) drawNear(r *rand.Rand, list []handle) (one handle, thief *asker) {
+	for range 64 {
+		one = list[r.IntN(len(list))]
+		near := h.beside[one.owner.place]
+		if one.kind == eventHandle {
+			near = []*asker{one.owner}
+		}
+		if len(near) == 0 {
+			continue
+		}
+		if a := near[r.IntN(len(near))]; a.era == one.owner.era && one.foreign(a) {
 			return one, a
 		}
 	}
