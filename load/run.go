@@ -153,10 +153,16 @@ func (r *run) moment(format string, args ...any) {
 
 const maxMoments = 1000
 
-// count takes in a result, but for what the end of the run cut off.
+// cutOff is how long a call beside the plan must have waited to count as lost
+// when the run ends under it.
+const cutOff = time.Second
+
+// count takes in a result. Whoever interrupts a run is told of what had not been
+// answered by then: it may be why. Only what the run's own end cut off in its
+// first moments says nothing of the server.
 func (r *run) count(ctx context.Context) func(measure.Result) {
 	return func(res measure.Result) {
-		if res.Outcome == measure.Lost && ctx.Err() != nil {
+		if res.Outcome == measure.Lost && errors.Is(context.Cause(ctx), errOver) && res.Latency() < cutOff {
 			return
 		}
 		r.rec.Add(res)
