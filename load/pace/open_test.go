@@ -240,6 +240,29 @@ func TestClosed(t *testing.T) {
 	})
 }
 
+// A server that is gone is asked now and then, and one that comes back is driven
+// as before.
+func TestClosed_TurnedAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		good := takes(10 * time.Millisecond)
+		src := &calls{name: "call", do: func(ctx context.Context) (measure.Outcome, string) {
+			if time.Since(began) < 10*time.Second {
+				return measure.Lost, "connection refused"
+			}
+			return good.do(ctx)
+		}}
+		var got results
+		if err := pace.Closed(t.Context(), 4, 20*time.Second, src, got.add); err != nil {
+			t.Fatal(err)
+		}
+		n := got.outcomes()
+		if lost, ok := n["lost connection refused"], n["ok "]; lost < 4*20 || lost > 4*40 || ok < 4*900 {
+			t.Errorf("%v", n)
+		}
+	})
+}
+
 func TestClosed_Canceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 45*time.Millisecond)
