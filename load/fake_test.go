@@ -158,11 +158,11 @@ func (f *fake) result(w http.ResponseWriter, m message, r *http.Request, who str
 		if f.scale.Users == 0 {
 			return `{"tools":[{"name":"whoami"}]}`
 		}
-		org := `"organizationSlug":{}`
+		org, find := `"organizationSlug":{}`, `{"name":"find_organizations"},`
 		if at.org != "" {
-			org = ""
+			org, find = "", ""
 		}
-		return fmt.Sprintf(`{"tools":[{"name":"find_organizations"},{"name":"whoami"},{"name":"search_events","inputSchema":{"properties":{%s}}}]}`, org)
+		return fmt.Sprintf(`{"tools":[%s{"name":"whoami"},{"name":"search_events","inputSchema":{"properties":{%s}}}]}`, find, org)
 	case "tools/call":
 		return f.call(m, at, r, who)
 	case "tasks/get", "tasks/cancel":

@@ -372,6 +372,20 @@ func TestRun_Found(t *testing.T) {
 	})
 }
 
+// TestRun_BelowRoundhouse: at the URL of an organization there is no tool that
+// names it, so that whose the answers are is not known, and none is called wrong.
+func TestRun_BelowRoundhouse(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		f := newFake(2)
+		cfg := f.config(t, "arrivals: {rate: 50}\nwarmup: 0\nduration: 2s\nera: both\ncontexts: 2\ncalls: [{tool: whoami}, {tool: search_events}]")
+		cfg.Scale, cfg.URL = nil, cfg.URL+"/org-1"
+		rep := mustRun(t, cfg)
+		if rep.Total.Outcomes["ok"] != 100 || rep.Canaries.Wrong > 0 {
+			t.Errorf("%v, %v, %+v", rep.Total.Outcomes, rep.Total.Reasons, rep.Canaries)
+		}
+	})
+}
+
 // TestRun_SamePersonTwice: what one of two sign-ins was given, the other may use.
 func TestRun_SamePersonTwice(t *testing.T) {
 	virtually(t, func(t *testing.T) {
