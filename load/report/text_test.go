@@ -117,6 +117,11 @@ func TestJudge(t *testing.T) {
 		"unchecked":   {func(r *measure.Report) { r.Canaries.Checked = 0 }, verdict{good, "GOOD: 1 000 calls, none lost, no answer was checked; p99 10.0 ms"}},
 		"one lost": {func(r *measure.Report) { add(&r.Total, measure.Lost, "timeout", 0) },
 			verdict{doubt, "NOT ALL GOOD: no wrong answer, but 1 call (0.1 %) lost or turned away; p99 10.0 ms"}},
+		"tools that fail answer fast": {func(r *measure.Report) {
+			for range 1001 {
+				add(&r.Total, measure.Failed, "not found", ms)
+			}
+		}, verdict{doubt, "MOSTLY FAILED: in 1 001 of 2 001 calls the tool said that it failed; no wrong answer"}},
 		"one wrong is worse than anything": {func(r *measure.Report) { add(&r.Total, measure.Lost, notSent, 0); r.Canaries.Wrong = 1 },
 			verdict{wrong, "WRONG: 1 answer did not belong to whoever asked, of 1 000 checked"}},
 		"late": {func(r *measure.Report) {

@@ -37,6 +37,9 @@ func judge(r measure.Report) verdict {
 		return verdict{wrong, fmt.Sprintf("NO ANSWER: none of %s was answered", plural(t.Count, "call", "calls"))}
 	case r.Limit != nil:
 		return limited(r)
+	case 2*t.Outcomes[measure.Failed.String()] > t.Count:
+		return verdict{doubt, fmt.Sprintf("MOSTLY FAILED: in %s of %s the tool said that it failed; %s",
+			count(t.Outcomes[measure.Failed.String()]), plural(t.Count, "call", "calls"), canaryWords(r.Canaries))}
 	case len(doubts(r)) > 0:
 		return verdict{doubt, fmt.Sprintf("NOT TO BE TRUSTED: calls were sent late or not at all; %s, %s lost or turned away; p99"+nbsp+"%s",
 			canaryWords(r.Canaries), count(bad), duration(t.Latency.Quantile(0.99)))}
