@@ -13,7 +13,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"unicode"
 
 	"roundhouse/tools"
 )
@@ -31,9 +33,19 @@ func main() {
 	}()
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "roundhouse:", err)
+		fmt.Fprintln(os.Stderr, "roundhouse:", printable(err.Error()))
 	}
 	os.Exit(exitCode(err))
+}
+
+// printable leaves out what a terminal would obey: an error may quote a server.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // interrupted is what a shell reports of a process that SIGINT ended.

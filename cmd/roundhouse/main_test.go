@@ -168,6 +168,13 @@ func TestHelp(t *testing.T) {
 }
 
 // TestSignals interrupts the program as a person does.
+func TestPrintable(t *testing.T) {
+	quoted := "it has \x1b]0;owned\x07, \u202egpj.exe\nand\ta \u009bcode, café"
+	if got, want := printable(quoted), "it has �]0;owned�, �gpj.exe\nand\ta �code, café"; got != want {
+		t.Errorf("printable(%q) = %q, want %q", quoted, got, want)
+	}
+}
+
 func TestSignals(t *testing.T) {
 	launch := func(t *testing.T) (*exec.Cmd, string, *watch) {
 		stderr := newWatch(t)
