@@ -279,6 +279,7 @@ func TestLoad_Refused(t *testing.T) {
 		{args: "rival bare --addr 0.0.0.0:1", says: "loopback"},
 		{args: "rival bare --project web", says: "--org"},
 		{args: "rival bare --sentry-url http://127.0.0.1:1", says: "--holders"},
+		{args: "rival bare --sentry-url https://sentry.example.com --holders FILE", says: "whoever reaches it"},
 	} {
 		_, err := runLoad(t, tt.env, strings.Fields(tt.args)...)
 		if exitCode(err) != 2 {

@@ -30,6 +30,8 @@ func checkLoadRival(c *config) error {
 		return fmt.Errorf("%q is no design; there is %s", c.Operand, strings.Join(rival.Names(), ", "))
 	case (c.SentryURL == "") != (c.load.Holders == ""):
 		return errors.New("--sentry-url and --holders need each other")
+	case c.Operand == "bare" && c.SentryURL != "" && !onLoopback(c.SentryURL):
+		return errors.New("bare asks nobody for a token: whoever reaches it would use the holder's, so its --sentry-url must be a sandbox on this machine")
 	case c.load.Trust < 0:
 		return fmt.Errorf("--trust %s must not be negative", c.load.Trust)
 	case !loopbackAddr(c.Addr):
