@@ -58,6 +58,7 @@ type handle struct {
 
 const (
 	maxHandles = 1000 // of a kind that are remembered
+	maxHandle  = 4096 // bytes of one
 	maxTasks   = 16   // that are begun to have some
 	taskLife   = 2 * time.Minute
 )
@@ -120,6 +121,9 @@ func (h *handles) add(one handle) {
 }
 
 func (h *handles) addLocked(one handle) {
+	if len(one.value) > maxHandle {
+		return
+	}
 	list := append(h.known[one.kind], one)
 	if len(list) > maxHandles {
 		list = list[1:]
