@@ -10,13 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"roundhouse/load"
 	"roundhouse/load/measure"
 	"roundhouse/load/report"
 	"roundhouse/load/scenario"
-	nodemetrics "roundhouse/load/scrape"
+	"roundhouse/load/scrape"
+	"roundhouse/sandbox"
 )
 
 // What the exit of load tells beside the usual.
@@ -55,13 +55,13 @@ func loadRun(ctx context.Context, cfg *config, s streams) error {
 	defer r.tidy()
 	rep, err := r.run(ctx, sc)
 	r.live.Close()
-	if err != nil && ctx.Err() != nil {
+	switch measured := rep.Format != 0; {
+	case measured: // what went wrong afterwards does not undo it
+		return errors.Join(r.tell(rep), err)
+	case ctx.Err() != nil:
 		return errStopped
 	}
-	if err != nil {
-		return err
-	}
-	return r.tell(rep)
+	return err
 }
 
 // errStopped is of a run that was interrupted before there was anything to tell.
@@ -115,6 +115,12 @@ func (c *config) scenario() (sc scenario.Scenario, err error) {
 	if l.Era != "" {
 		sc.Era = scenario.Era(l.Era)
 	}
+	switch {
+	case sc.Arrivals.Search != nil && (l.Workers > 1 || l.Worker != ""):
+		return sc, fmt.Errorf("%s searches for a limit, which one worker does: leave --workers out", sc.Name)
+	case len(sc.Faults) > 0 && l.URL != "" && l.FaultsURL == "":
+		return sc, fmt.Errorf("%s lets Sentry fail: give --faults-url, that of the sandbox behind --url, or leave --url out", sc.Name)
+	}
 	return sc, sc.Check()
 }
 
@@ -156,7 +162,7 @@ func (r *loadRunning) run(ctx context.Context, sc scenario.Scenario) (rep measur
 		}
 		target = st.target(n, scaleOf(sc))
 	} else if r.cfg.Scale != "" {
-		scale, failed := parseScale(r.cfg.Scale)
+		scale, failed := sandbox.ParseScale(r.cfg.Scale)
 		if failed != nil {
 			return rep, usageError{failed}
 		}
@@ -190,21 +196,27 @@ func (r *loadRunning) drive(ctx context.Context, sc scenario.Scenario, t target)
 		return rep, usageError{err}
 	}
 	if t.metrics != "" {
-		run.Sample = nodemetrics.New(t.metrics)
+		run.Sample = scrape.New(t.metrics)
 	}
 	rep, err = load.Run(ctx, run)
 	rep.Machine.Version = version()
 	return rep, err
 }
 
-// prepareOut makes the directory in which what is wrong is kept.
+// prepareOut makes the directories of the report and of what is wrong.
 func (r *loadRunning) prepareOut() (err error) {
-	r.out = cmp.Or(r.cfg.load.Wrong, r.cfg.load.Out)
+	l := &r.cfg.load
+	r.out = cmp.Or(l.Wrong, l.Out)
 	if r.out == "" {
 		r.out, err = os.MkdirTemp("", "roundhouse-wrong-")
 		return err
 	}
-	return os.MkdirAll(r.out, 0o700)
+	for _, dir := range []string{r.out, cmp.Or(l.Out, r.out)} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return usageError{fmt.Errorf("--out and --wrong are directories: %w", err)}
+		}
+	}
+	return nil
 }
 
 // tidy removes a directory that nobody asked for, if nothing is in it.
@@ -371,6 +383,3 @@ func (p *progress) Close() {
 		p.live.Close()
 	}
 }
-
-// lastSignOut is how long the end waits for users to be signed out.
-const lastSignOut = 20 * time.Second

@@ -22,6 +22,9 @@ func checkLoad(c *config) error {
 	if l.Plots && l.Out == "" {
 		return errors.New("--plots are written into --out; give that, too")
 	}
+	if c.Scale != "" && l.URL == "" {
+		return errors.New("--scale is for --url: it says with which one the sandbox behind it was made; a sandbox of the run's own is as large as the scenario wants")
+	}
 	if _, err := l.Header.parse(); err != nil {
 		return err
 	}
@@ -160,8 +163,6 @@ func checkLoadMerge(c *config) error {
 	}
 	return nil
 }
-
-func parseScale(text string) (sandbox.Scale, error) { return sandbox.ParseScale(text) }
 
 // scaleOf is what the sandbox of a scenario holds.
 func scaleOf(sc scenario.Scenario) sandbox.Scale {

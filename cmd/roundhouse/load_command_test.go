@@ -98,6 +98,20 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestLoad_Killed loses its server in the middle, and tells what there was.
+func TestLoad_Killed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "killed.yaml")
+	text := "arrivals: {rate: 20}\nwarmup: 0s\nduration: 1s\ntimeout: 500ms\ncommands: [{after: 500ms, run: [sh, -c, 'kill -9 $ROUNDHOUSE_LOAD_PID']}]\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, code := execLoad(t, file, "--json")
+	rep, err := measure.Parse([]byte(out))
+	if err != nil || code != 1 || rep.Total.Outcomes["ok"] == 0 || rep.Total.Outcomes["lost"] == 0 {
+		t.Errorf("exit %d, %v: %v", code, err, rep.Total.Outcomes)
+	}
+}
+
 // TestLoad_Compare lets one design take its turns, and fails at a floor that
 // nothing meets.
 func TestLoad_Compare(t *testing.T) {
@@ -252,6 +266,10 @@ func TestLoad_Refused(t *testing.T) {
 		{args: "--url http://127.0.0.1:1/mcp --worker 3/2", says: "1/4"},
 		{args: "--url http://127.0.0.1:1/mcp --worker 1/2 --workers 2", says: "--workers"},
 		{args: "--workers 0", says: "--workers"},
+		{args: "find-the-limit --workers 2", says: "leave --workers out"},
+		{args: "slow-sentry --url http://127.0.0.1:1/mcp", says: "--faults-url"},
+		{args: "--out " + bad, says: "--out"},
+		{args: "--scale users=4", says: "--url"},
 		{args: "--warmup -1s", says: "--warmup"},
 		{args: "--warmup long", says: "-warmup"},
 		{args: "--max-bad 2", says: "--max-bad"},

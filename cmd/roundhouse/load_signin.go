@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"roundhouse/load"
 	"roundhouse/load/login"
@@ -41,6 +42,9 @@ type loadUsers struct {
 	signIn func(context.Context, int) (load.Person, error) // nil: nobody does
 	close  func(context.Context) error
 }
+
+// lastSignOut is how long the end waits for users to be signed out.
+const lastSignOut = 20 * time.Second
 
 // nobody signs in.
 var nobody = loadUsers{close: func(context.Context) error { return nil }}

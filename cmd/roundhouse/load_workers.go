@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,18 +23,24 @@ func (r *loadRunning) workers(ctx context.Context, t target) (measure.Report, er
 		return measure.Report{}, err
 	}
 	n := r.cfg.load.Workers
-	r.live.phase(fmt.Sprintf("%d workers drive %s", n, t.mcp))
+	r.live.phase(fmt.Sprintf("%d workers drive the server", n))
+	work, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	reports, failed := make([]measure.Report, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { reports[i], failed[i] = r.worker(ctx, path, i, t) }) // ends with the process
+		wg.Go(func() { // ends with the process
+			if reports[i], failed[i] = r.worker(work, path, i, t); failed[i] != nil {
+				stop(failed[i]) // the others need not go on
+			}
+		})
 	}
 	wg.Wait()
-	if err := errors.Join(failed...); err != nil {
-		return measure.Report{}, err
+	if errors.Join(failed...) != nil {
+		return measure.Report{}, context.Cause(work) // the first
 	}
 	merged, err := measure.Merge(reports...)
-	merged.Command = r.cfg.loadCommand()
+	merged.Command, merged.Target = r.cfg.loadCommand(), cmp.Or(t.name, merged.Target)
 	return merged, err
 }
 
@@ -50,6 +57,7 @@ func (r *loadRunning) worker(ctx context.Context, path string, i int, t target) 
 	}
 	add("sign-in", t.signIn)
 	add("token-file", r.cfg.load.TokenFile)
+	add("sandbox-user", r.cfg.SandboxUser)
 	add("faults-url", t.faults)
 	if t.scale != nil {
 		add("scale", fmt.Sprintf("users=%d,orgs=%d,projects=%d,issues=%d", t.scale.Users, t.scale.Orgs, t.scale.Projects, t.scale.Issues))
@@ -59,6 +67,9 @@ func (r *loadRunning) worker(ctx context.Context, path string, i int, t target) 
 	}
 	if t.pid != 0 {
 		add("server-pid", strconv.Itoa(t.pid))
+	}
+	if r.cfg.load.FailFast {
+		args = append(args, "--fail-fast")
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it reports what there is
@@ -75,7 +86,7 @@ func (r *loadRunning) worker(ctx context.Context, path string, i int, t target) 
 		err = nil
 	}
 	if err != nil && ctx.Err() == nil {
-		return measure.Report{}, fmt.Errorf("worker %d: %w: %s", i+1, err, said.String())
+		return measure.Report{}, fmt.Errorf("worker %d: %w: %s", i+1, err, strings.TrimSpace(said.String()))
 	}
 	return measure.Parse(out.Bytes())
 }

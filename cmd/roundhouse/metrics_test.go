@@ -17,15 +17,15 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// scrape is what /metrics said: values by name and labels, histograms by their
+// scraped is what /metrics said: values by name and labels, histograms by their
 // counts and sums.
-type scrape struct {
+type scraped struct {
 	text   string
 	labels map[string][]string // values, of the metrics that are ours
 	values map[string]float64
 }
 
-func (r *runner) scrape(url string) scrape {
+func (r *runner) scrape(url string) scraped {
 	r.t.Helper()
 	resp, err := http.Get(url)
 	if err != nil {
@@ -41,7 +41,7 @@ func (r *runner) scrape(url string) scrape {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	s := scrape{string(text), map[string][]string{}, map[string]float64{}}
+	s := scraped{string(text), map[string][]string{}, map[string]float64{}}
 	for name, family := range families {
 		for _, m := range family.Metric {
 			s.add(name, m)
@@ -50,7 +50,7 @@ func (r *runner) scrape(url string) scrape {
 	return s
 }
 
-func (s *scrape) add(name string, m *dto.Metric) {
+func (s *scraped) add(name string, m *dto.Metric) {
 	values := []string{}
 	for _, l := range m.Label {
 		values = append(values, l.GetValue())
@@ -135,7 +135,7 @@ func TestServe_Metrics(t *testing.T) {
 
 // discreet checks that no metric tells of anybody, and none can have more
 // labels than are known here.
-func (s scrape) discreet(t *testing.T, secrets ...string) {
+func (s scraped) discreet(t *testing.T, secrets ...string) {
 	t.Helper()
 	labels := slices.Sorted(maps.Keys(s.labels))
 	if want := []string{"code", "from", "goversion", "kind", "limit", "outcome", "route", "version"}; !slices.Equal(labels, want) {

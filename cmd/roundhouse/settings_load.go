@@ -127,7 +127,7 @@ var loadSettings = map[string]func(*flag.FlagSet, *config){
 		fs.Float64Var(&c.load.MaxBad, "max-bad", 1, "`share` of a run's calls that may be turned away or lost, such as 0.001. More: exit 4")
 	},
 	"out": func(fs *flag.FlagSet, c *config) {
-		fs.StringVar(&c.load.Out, "out", "", "`directory` for report.json, report.html and what was wrong; of load merge and load diff the file")
+		fs.StringVar(&c.load.Out, "out", "", "`directory` for report.json, report.html and what was wrong; of load merge the file of the report, and of load diff that of the page")
 	},
 	"plots": func(fs *flag.FlagSet, c *config) {
 		fs.BoolVar(&c.load.Plots, "plots", false, "write each plot of the page as an SVG file into --out, too")
