@@ -41,13 +41,19 @@ func (f *faults) set(ctx context.Context, i int, on bool) error {
 			rules = append(rules, fault.Rules...)
 		}
 	}
-	body, err := json.Marshal(map[string]any{"seed": f.seed, "rules": rules})
+	return SetFaults(ctx, f.url, f.seed, rules)
+}
+
+// SetFaults tells a sandbox what goes wrong from now on, in place of what did.
+// at is its fault switch; no rules: nothing does.
+func SetFaults(ctx context.Context, at string, seed uint64, rules []scenario.Rule) error {
+	body, err := json.Marshal(map[string]any{"seed": seed, "rules": rules})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, telling)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, f.url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, at, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

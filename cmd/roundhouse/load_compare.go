@@ -1,22 +1,22 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"roundhouse/load"
 	"roundhouse/load/compare"
 	"roundhouse/load/login"
 	"roundhouse/load/measure"
 	"roundhouse/load/rival"
+	"roundhouse/load/scenario"
 	"roundhouse/sandbox"
 )
 
@@ -222,27 +222,11 @@ func (t trial) words(delay time.Duration) string {
 
 // delaySentry lets the sandbox's API wait before each answer; 0 ends it.
 func (st *stage) delaySentry(ctx context.Context, delay time.Duration) error {
-	faults := sandbox.Faults{}
+	rules := []scenario.Rule{}
 	if delay > 0 {
-		faults.Rules = []sandbox.Fault{{Pattern: "/api/0/", DelayMS: int(delay.Milliseconds())}}
+		rules = append(rules, scenario.Rule{Pattern: "/api/0/", DelayMS: int(delay.Milliseconds())})
 	}
-	body, err := json.Marshal(faults)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, st.faults(), bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("set the sandbox's faults: %s", resp.Status)
-	}
-	return nil
+	return load.SetFaults(ctx, st.faults(), 0, rules)
 }
 
 // bearer is what rivals know the first user by.
