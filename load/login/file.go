@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -24,11 +25,14 @@ import (
 //
 //	rh_pat_…
 //	{"token": "…"}
-//	{"token": "…", "expires": "2026-11-22T20:00:00Z", "refresh_token": "…", "client_id": "…", "client_secret": "…"}
+//	{"token": "…", "expires": "2026-11-22T20:00:00Z", "refresh_token": "…", "client_id": "…", "client_secret": "…", "issuer": "https://…"}
 //
 // Only token is required; what refresh_token is given with client_id is
 // refreshed, and the line is written anew with what came of it, for a refresh
-// token is good once. Empty lines, and those that begin with #, mean nothing.
+// token is good once. It is sent to the authorization server that the MCP server
+// names if that is issuer, or on the MCP server's own host where no issuer is
+// given: whoever has got hold of the one must not get what is for the other.
+// Empty lines, and those that begin with #, mean nothing.
 // A file that others may read is refused, and no error shows what is in it.
 type File struct {
 	path string
@@ -53,6 +57,7 @@ type entry struct {
 	RefreshToken string     `json:"refresh_token,omitempty"`
 	ClientID     string     `json:"client_id,omitempty"`
 	ClientSecret string     `json:"client_secret,omitempty"`
+	Issuer       string     `json:"issuer,omitempty"` // of the refresh token; "": on the host of the MCP server
 }
 
 const (
@@ -128,7 +133,7 @@ func parseEntry(line []byte) (e entry, problem string) {
 		d := json.NewDecoder(bytes.NewReader(line))
 		d.DisallowUnknownFields()
 		if d.Decode(&e) != nil || d.More() {
-			return e, "not a JSON object of token, expires, refresh_token, client_id and client_secret"
+			return e, "not a JSON object of token, expires, refresh_token, client_id, client_secret and issuer"
 		}
 	}
 	unfit := func(r rune) bool { return r <= ' ' || r > '~' || r == '"' }
@@ -168,9 +173,27 @@ func (f *File) Logins(ctx context.Context, cfg Config) ([]Login, error) {
 			}
 			f.apps[client] = app
 		}
+		if problem := s.refuses(f.apps[client].server, cfg.URL); problem != "" {
+			return nil, fmt.Errorf("%s:%d: %s", f.path, s.line+1, problem)
+		}
 		all = append(all, f.login(f.apps[client], s))
 	}
 	return all, nil
+}
+
+// refuses tells why the refresh token is not for an authorization server; "" if
+// it is.
+func (e entry) refuses(s *server, mcp string) string {
+	at, err := url.Parse(mcp)
+	issuer, err2 := url.Parse(s.Issuer)
+	switch {
+	case e.Issuer == s.Issuer:
+	case e.Issuer != "":
+		return fmt.Sprintf("the MCP server names %s as its authorization server, which is not the issuer of this line", short(s.Issuer))
+	case err != nil || err2 != nil || at.Host != issuer.Host:
+		return fmt.Sprintf("the MCP server names %[1]s as its authorization server, on another host: if the refresh token is of there, say so with \"issuer\": %[1]q", short(s.Issuer))
+	}
+	return ""
 }
 
 // Counts adds up what the clients of the file have done.

@@ -229,6 +229,34 @@ func TestFile_ended(t *testing.T) {
 	})
 }
 
+// An MCP server that names an authorization server of its own gets no refresh
+// token.
+func TestFile_issuer(t *testing.T) {
+	w := newWorld(t)
+	client := &http.Client{Transport: w.hosts()}
+	for _, tt := range []struct{ why, issuer, says string }{
+		{"on the same host", "", ""},
+		{"the one that is named", issuer, ""},
+		{"another than is named", "https://auth.test", "which is not the issuer"},
+	} {
+		f, err := ReadFile(tokenFile(t, 0o600, fmt.Sprintf(`{"token":"secret-a","refresh_token":"secret-b","client_id":"client-1","issuer":%q}`, tt.issuer)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.Logins(t.Context(), Config{URL: place, HTTP: client})
+		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %v, want %q", tt.why, err, tt.says)
+		}
+	}
+	elsewhere := &server{metadata: metadata{Issuer: "https://evil.test"}}
+	if says := (entry{}).refuses(elsewhere, place); !strings.Contains(says, `"issuer": "https://evil.test"`) {
+		t.Errorf("on another host: %q", says)
+	}
+	if times := w.times("/token"); times != 0 {
+		t.Errorf("%d tokens were asked for", times)
+	}
+}
+
 // A file that cannot be written any more is told of; the run goes on.
 func TestFile_cannotKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
