@@ -245,8 +245,9 @@ func TestKeeper(t *testing.T) {
 			}
 		}
 	}
-	x.Body = []byte("you sent token-of-1")
-	if text := string(account(p.askers[0], x, verdict{"id", "it is wrong"}, time.Now())); strings.Contains(text, "abc") || strings.Contains(text, "token-of-1") || !strings.Contains(text, "user-1@example.test") {
+	cfg.Header = http.Header{"X-Tenant": {"key-of-the-tenant"}}
+	x.Body = []byte("you sent token-of-1 and key-of-the-tenant")
+	if text := string(account(p.askers[0], x, verdict{"id", "it is wrong"}, time.Now())); strings.Contains(text, "abc") || strings.Contains(text, "token-of-1") || strings.Contains(text, "key-of") || !strings.Contains(text, "user-1@example.test") {
 		t.Errorf("%.500s", text)
 	}
 }
@@ -255,6 +256,10 @@ func TestAnswered(t *testing.T) {
 	result := json.RawMessage(`{"content":[{"type":"text","text":"# Sentry answered 503 after 12.5 s\nTry again."}],"isError":true}`)
 	if reason, failed := toolFailed(result); !failed || reason != "Sentry answered # after #.# s" {
 		t.Errorf("toolFailed: %q, %t", reason, failed)
+	}
+	repeated := json.RawMessage(`{"content":[{"type":"text","text":"no such token: rh_pat_ABCDEFGHIJKL1234567890mnop"}],"isError":true}`)
+	if reason, _ := toolFailed(repeated); reason != "no such token: (removed)" {
+		t.Errorf("toolFailed: %q", reason)
 	}
 	if _, failed := toolFailed(json.RawMessage(`{"content":[{"type":"text","text":"\"isError\":true"}]}`)); failed {
 		t.Error("a text about isError is a failure")

@@ -51,6 +51,7 @@ const maxGist = 60
 
 func gist(text string) string {
 	line, _, _ := strings.Cut(strings.TrimLeft(text, "#* \n"), "\n")
+	line = string(redact([]byte(line[:min(len(line), 4*maxGist)]))) // it goes into the report
 	line = strings.Map(func(r rune) rune {
 		switch {
 		case '0' <= r && r <= '9':

@@ -41,7 +41,7 @@ func (k *keeper) keep(a *asker, x *client.Exchange, v verdict, at time.Time) {
 		return
 	}
 	k.told++
-	k.log(fmt.Sprintf("wrong: %s, asked by %s", v.why, a))
+	k.log(string(redact(a.without(fmt.Appendf(nil, "wrong: %s, asked by %s", v.why, a)))))
 	if k.dir == "" {
 		return
 	}
@@ -71,8 +71,19 @@ func account(a *asker, x *client.Exchange, v verdict, at time.Time) []byte {
 	return redact(a.without(b.Bytes()))
 }
 
-// without takes a's own token out, which an answer may repeat.
+// shortest is the length from which a header's value may be a secret.
+const shortest = 8
+
+// without takes out a's own token, and what headers the run was given: an answer
+// may repeat them.
 func (a *asker) without(text []byte) []byte {
+	for _, values := range a.cfg.Header {
+		for _, value := range values {
+			if len(value) >= shortest {
+				text = bytes.ReplaceAll(text, []byte(value), []byte("(removed)"))
+			}
+		}
+	}
 	if a.authorize == nil {
 		return text
 	}
