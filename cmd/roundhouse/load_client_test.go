@@ -79,10 +79,11 @@ func TestLoadClient(t *testing.T) {
 	}
 
 	task := call(modern, "analyze_issue", fmt.Sprintf(`{"issueId":%q}`, issue)).TaskID()
-	if x, err := modern.Task(t.Context(), task); task == "" || err != nil || x.Status != http.StatusOK || x.Answer.Error != nil {
+	taskID := json.RawMessage(fmt.Sprintf(`{"taskId":%q}`, task))
+	if x, err := modern.Do(t.Context(), "tasks/get", task, taskID); task == "" || err != nil || x.Status != http.StatusOK || x.Answer.Error != nil {
 		t.Errorf("task %q: %v %+v", task, err, x)
 	}
-	if x, err := jonsModern.Task(t.Context(), task); err != nil || x.Answer.Error == nil {
+	if x, err := jonsModern.Do(t.Context(), "tasks/get", task, taskID); err != nil || x.Answer.Error == nil {
 		t.Errorf("another's task: %v %+v", err, x)
 	}
 	for _, verb := range []string{http.MethodPost, http.MethodGet, http.MethodDelete} {

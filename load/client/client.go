@@ -50,8 +50,7 @@ type Client struct {
 	prefix    string
 	meta      string // the _meta of each request, with its name
 
-	ids      atomic.Uint64
-	reopened atomic.Uint64
+	ids atomic.Uint64
 
 	mu      sync.Mutex // held while a session is begun
 	session atomic.Pointer[string]
@@ -198,27 +197,6 @@ func (c *Client) Do(ctx context.Context, method, name string, params json.RawMes
 		x.Reopened = true
 	}
 	return x, err
-}
-
-// Notify sends a notification, in the session if there is one.
-func (c *Client) Notify(ctx context.Context, method string, params json.RawMessage) (*Exchange, error) {
-	m := c.message(method, "", params, false)
-	m.session = c.Session()
-	return c.exchange(ctx, m)
-}
-
-// Task asks how a task is.
-func (c *Client) Task(ctx context.Context, id string) (*Exchange, error) {
-	return c.Do(ctx, "tasks/get", id, taskParams(id))
-}
-
-// CancelTask asks for the end of a task.
-func (c *Client) CancelTask(ctx context.Context, id string) (*Exchange, error) {
-	return c.Do(ctx, "tasks/cancel", id, taskParams(id))
-}
-
-func taskParams(id string) json.RawMessage {
-	return append(appendString([]byte(`{"taskId":`), id), '}')
 }
 
 // Foreign is a request that shows handles which may be somebody else's.

@@ -62,9 +62,6 @@ func (c *Client) inSession(ctx context.Context, ended string) (id string, refuse
 		return "", x, nil
 	}
 	x.Release()
-	if ended != "" {
-		c.reopened.Add(1)
-	}
 	return *begun, nil, nil
 }
 
@@ -75,9 +72,6 @@ func (c *Client) Session() string {
 	}
 	return ""
 }
-
-// Reopened counts the sessions that ended unasked and were begun anew.
-func (c *Client) Reopened() uint64 { return c.reopened.Load() }
 
 // Close ends the session. Without one it sends nothing and returns nil.
 func (c *Client) Close(ctx context.Context) (*Exchange, error) {

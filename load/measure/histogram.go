@@ -85,15 +85,6 @@ func (h Histogram) Count() uint64 {
 	return uint64(h.h.TotalCount())
 }
 
-// Beyond is how many were of ten minutes or more (give or take one part in a
-// thousand), and are kept as ten minutes.
-func (h Histogram) Beyond() uint64 {
-	if h.h == nil {
-		return 0
-	}
-	return uint64(h.h.CountAtValue(int64(Longest)))
-}
-
 // Quantile is the duration that the share q of all did not exceed: 0.99 for p99.
 // It is 0 if there are none.
 func (h Histogram) Quantile(q float64) time.Duration {
@@ -108,14 +99,6 @@ func (h Histogram) Min() time.Duration { return h.Quantile(0) }
 
 // Max is the longest, or 0.
 func (h Histogram) Max() time.Duration { return h.Quantile(1) }
-
-// Mean is the arithmetic mean, or 0.
-func (h Histogram) Mean() time.Duration {
-	if h.h == nil {
-		return 0
-	}
-	return time.Duration(h.h.Mean())
-}
 
 // Point is one of a curve: the share Quantile of all took at most Value.
 type Point struct {

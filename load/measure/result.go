@@ -55,6 +55,10 @@ func (o Outcome) Answered() bool { return o == OK || o == Failed }
 // Bad reports whether the server is to blame: refused, lost or wrong.
 func (o Outcome) Bad() bool { return !o.Answered() }
 
+// NotSent is the Reason of calls that are lost because too many others waited for
+// answers until the run's end.
+const NotSent = "not sent"
+
 // Result is one call that has ended.
 type Result struct {
 	Call    string    // what kind of call: a tool's name, "initialize", "tools/list"…; a few dozen in a run

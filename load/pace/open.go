@@ -8,11 +8,8 @@ import (
 	"roundhouse/load/measure"
 )
 
-// Reasons of calls that are lost because of the run's end.
-const (
-	NotSent = "not sent" // due, but too many others were in flight until the end
-	Ended   = "ended"    // sent, and not answered by the end
-)
+// ended is the reason of calls that were sent and not answered by the run's end.
+const ended = "ended"
 
 // Options of the open loop. The zero value is a good one.
 type Options struct {
@@ -91,7 +88,7 @@ type job struct {
 }
 
 func (j job) lost(at time.Time) measure.Result {
-	return measure.Result{Call: j.Name, Due: j.due, Ended: at, Outcome: measure.Lost, Reason: NotSent}
+	return measure.Result{Call: j.Name, Due: j.due, Ended: at, Outcome: measure.Lost, Reason: measure.NotSent}
 }
 
 func (j job) do(ctx context.Context) measure.Result {
@@ -99,7 +96,7 @@ func (j job) do(ctx context.Context) measure.Result {
 	res.Outcome, res.Reason = j.Do(ctx)
 	res.Ended = time.Now()
 	if res.Outcome == measure.Lost && ctx.Err() != nil {
-		res.Reason = Ended
+		res.Reason = ended
 	}
 	return res
 }

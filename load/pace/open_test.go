@@ -301,7 +301,7 @@ func TestOpen_Properties(t *testing.T) {
 			rt.Fatalf("%v with calls of %v, %+v: %v after %v, %d results, want %d", plan, latency, opt, err, took, len(got.all), due)
 		}
 		for _, res := range got.all {
-			if res.Sent.IsZero() != (res.Reason == pace.NotSent) || res.Sent.Before(res.Due) && !res.Sent.IsZero() || res.Ended.Before(res.Due) {
+			if res.Sent.IsZero() != (res.Reason == measure.NotSent) || res.Sent.Before(res.Due) && !res.Sent.IsZero() || res.Ended.Before(res.Due) {
 				rt.Fatalf("result %+v", res)
 			}
 		}

@@ -122,7 +122,7 @@ func TestJudge(t *testing.T) {
 				add(&r.Total, measure.Failed, "not found", ms)
 			}
 		}, verdict{doubt, "MOSTLY FAILED: in 1 001 of 2 001 calls the tool said that it failed; no wrong answer"}},
-		"one wrong is worse than anything": {func(r *measure.Report) { add(&r.Total, measure.Lost, notSent, 0); r.Canaries.Wrong = 1 },
+		"one wrong is worse than anything": {func(r *measure.Report) { add(&r.Total, measure.Lost, measure.NotSent, 0); r.Canaries.Wrong = 1 },
 			verdict{wrong, "WRONG: 1 answer did not belong to whoever asked, of 1 000 checked"}},
 		"late": {func(r *measure.Report) {
 			for range 20 {
@@ -136,9 +136,12 @@ func TestJudge(t *testing.T) {
 			verdict{good, "LIMIT: 3 200 calls a second; no wrong answer"}},
 		"no limit": {func(r *measure.Report) { r.Limit = &measure.Limit{} },
 			verdict{doubt, "NO RATE that was tried met the bound; no wrong answer"}},
-		"a limit of the harness": {func(r *measure.Report) { r.Limit = &measure.Limit{Rate: 3200}; add(&r.Total, measure.Lost, notSent, 0) },
+		"a limit of the harness": {func(r *measure.Report) {
+			r.Limit = &measure.Limit{Rate: 3200}
+			add(&r.Total, measure.Lost, measure.NotSent, 0)
+		},
 			verdict{doubt, "LIMIT: 3 200 calls a second; no wrong answer; the harness fell behind, too"}},
-		"never sent": {func(r *measure.Report) { add(&r.Total, measure.Lost, notSent, 0) },
+		"never sent": {func(r *measure.Report) { add(&r.Total, measure.Lost, measure.NotSent, 0) },
 			verdict{doubt, "NOT TO BE TRUSTED: calls were sent late or not at all; no wrong answer, 1 lost or turned away; p99 10.0 ms"}},
 	}
 	for name, test := range tests {

@@ -96,14 +96,10 @@ func canaryWords(c measure.Canaries) string {
 	return "no wrong answer"
 }
 
-// notSent is the reason of calls that were due and for which the run had no
-// time left.
-const notSent = "not sent"
-
 // doubts says in words why the latencies may not be the server's.
 func doubts(r measure.Report) []string {
 	var all []string
-	if n := r.Total.Reasons[notSent]; n > 0 {
+	if n := r.Total.Reasons[measure.NotSent]; n > 0 {
 		all = append(all, fmt.Sprintf("%s due and never sent: the rate was more than could be sent or answered",
 			plural(n, "call was", "calls were")))
 	}
