@@ -16,13 +16,19 @@
 //	client    sends MCP requests and shows the answers raw
 //	pace      says when calls are due
 //	measure   histograms, series and the report
-//	rival     servers of other designs, for comparison
+//	scrape    reads the metrics of the node that is driven
 //	report    the report as text, as a page and beside another
+//
+// And beside a run, to set one server beside another:
+//
+//	compare   lets two servers take turns
+//	rival     servers of other designs
 //
 // Here, Run is in run.go. Who works where is decided in population.go, by what
 // reach.go knows or finds out; who asks what is picked in source.go, when in
-// drive.go; canary.go judges the answers and handle.go shows the handles of
-// others. Beside the calls there are stream.go, storm.go and timeline.go.
+// drive.go; canary.go judges the answers and wrong.go keeps those that are wrong;
+// handle.go shows the handles of others, and elsewhere.go goes where they are.
+// Beside the calls there are stream.go, storm.go and timeline.go.
 //
 // An answer that might be right is never called wrong. What another reason may
 // explain (a session that a storm ended, an answer that says to come back later)
