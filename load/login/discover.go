@@ -139,7 +139,10 @@ func (s *server) describe(ctx context.Context, client *http.Client, issuer strin
 	case !slices.Contains(s.ChallengeMethods, "S256"):
 		return fmt.Errorf("%s does not know PKCE with S256", issuer)
 	}
-	for _, endpoint := range []string{s.AuthorizationEndpoint, s.TokenEndpoint} {
+	for i, endpoint := range []string{s.AuthorizationEndpoint, s.TokenEndpoint, s.RegistrationEndpoint, s.RevocationEndpoint} {
+		if i > 1 && endpoint == "" { // the last two need not be there
+			continue
+		}
 		if err := checkEndpoint(endpoint, insecure); err != nil {
 			return fmt.Errorf("the metadata of %s: %w", issuer, err)
 		}

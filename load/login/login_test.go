@@ -74,6 +74,7 @@ func TestNewApp_refuses(t *testing.T) {
 		{"another issuer", server, set("issuer", "https://evil.test"), "evil.test"},
 		{"no S256", server, set("code_challenge_methods_supported", []string{"plain"}), "S256"},
 		{"tokens without TLS", server, set("token_endpoint", "http://mcp.test/token"), "HTTPS"},
+		{"revocation without TLS", server, set("revocation_endpoint", "http://mcp.test/revoke"), "HTTPS"},
 		{"no registration", server, set("registration_endpoint", ""), "token file"},
 		{"no client id", "/register", set("client_id", ""), "client_id"},
 	} {
