@@ -156,7 +156,8 @@ type Rule struct {
 
 // Command is run at a chosen moment, to stop, restart or starve what is under
 // test. It is not given to a shell; the environment holds ROUNDHOUSE_LOAD_URL
-// and, of a server that the run started, ROUNDHOUSE_LOAD_PID.
+// and, of a server that the run started, ROUNDHOUSE_LOAD_PID. It makes the file a
+// program: somebody else's is to be read before it is run.
 type Command struct {
 	After Duration `yaml:"after"`
 	Every Duration `yaml:"every"` // 0: once
