@@ -103,6 +103,9 @@ func (a *asker) home() string {
 // errSignIn marks what the sign-in is to blame for.
 var errSignIn = errors.New("sign-in")
 
+// errUnauthorized is of a server that asks for a token, or for another one.
+var errUnauthorized = errors.New("refused: 401; what is sent as Authorization is not good there")
+
 // atOnce is how many sign in, or are asked about, at a time.
 const atOnce = 16
 
@@ -207,8 +210,11 @@ func (p *population) learn(ctx context.Context, cfg *Config) error {
 		return err
 	}
 	schemas, err := listTools(ctx, probe)
+	if errors.Is(err, errUnauthorized) {
+		return fmt.Errorf("ask %s for its tools: %w", cfg.URL, err)
+	}
 	if err != nil {
-		return fmt.Errorf("ask %s for its tools: %w; is this the URL of an MCP server that speaks era: %s?", cfg.URL, err, cfg.Scenario.Era)
+		return fmt.Errorf("ask %s for its tools: %w; is this the URL of an MCP server of --era %s?", cfg.URL, err, cfg.Scenario.Era)
 	}
 	if _, ok := schemas["find_organizations"]; !ok {
 		p.plain = true

@@ -489,6 +489,10 @@ func TestRun_Refuses(t *testing.T) {
 			c.Scale = nil
 			c.HTTP.Transport = wire{http.NotFoundHandler()}
 		}, "refused: 404; is this the URL of an MCP server"},
+		{"a token that is not good", "arrivals: {rate: 1}", func(c *Config) {
+			c.Scale = nil
+			c.HTTP.Transport = wire{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusUnauthorized) })}
+		}, "refused: 401; what is sent as Authorization"},
 		{"a worker", "arrivals: {rate: 1}", func(c *Config) { c.Worker = 3 }, "worker 3 of 1"},
 		{"a sign-in", "arrivals: {rate: 1}", func(c *Config) {
 			c.SignIn = func(context.Context, int) (Person, error) { return Person{}, fmt.Errorf("no such user") }

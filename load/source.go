@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -109,6 +110,9 @@ func listTools(ctx context.Context, c *client.Client) (schema, error) {
 		return nil, err
 	}
 	defer x.Release()
+	if x.Status == http.StatusUnauthorized {
+		return nil, errUnauthorized
+	}
 	if outcome, reason := answered(x); outcome.Bad() {
 		return nil, fmt.Errorf("refused: %s", reason)
 	}
@@ -238,7 +242,7 @@ func (r *run) do(ctx context.Context, a *asker, c *call) (measure.Outcome, strin
 	defer x.Release()
 	r.handles.noticed(a, client)
 	want := c.want
-	want.mark = want.mark && r.hasEvents(a)
+	want.mark = want.mark && a.issue != "" // its project, or the first of its organization, has events
 	return r.conclude(a, x, want)
 }
 
@@ -248,10 +252,6 @@ func send(ctx context.Context, to *client.Client, c *call, arguments string) (*c
 	}
 	return to.Do(ctx, c.method, c.name, json.RawMessage(arguments))
 }
-
-// hasEvents tells whether the project that a asks about has any; of an
-// organization, its first has if any has.
-func (r *run) hasEvents(a *asker) bool { return r.cfg.Scale != nil && a.issue != "" }
 
 func lost(err error) (measure.Outcome, string) {
 	if errors.Is(err, errSignIn) {

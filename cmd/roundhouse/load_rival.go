@@ -26,6 +26,8 @@ func rivalDesigns() (lines []string) {
 
 func checkLoadRival(c *config) error {
 	switch {
+	case c.Operand == "":
+		return fmt.Errorf("a design is wanted: %s", strings.Join(rival.Names(), ", "))
 	case !slices.Contains(rival.Names(), c.Operand):
 		return fmt.Errorf("%q is no design; there is %s", c.Operand, strings.Join(rival.Names(), ", "))
 	case (c.SentryURL == "") != (c.load.Holders == ""):

@@ -92,6 +92,9 @@ func appUsers(ctx context.Context, cfg login.Config, goes bool, browser func(n i
 		signIn: func(ctx context.Context, n int) (load.Person, error) {
 			email, b := browser(n)
 			tokens, err := app.SignIn(ctx, b)
+			if errors.Is(err, login.ErrNoUser) {
+				err = fmt.Errorf("%w; the sandbox is to be served with --scale, and as many users as the scenario has; --users 1 needs none", err)
+			}
 			if err != nil {
 				return load.Person{}, err
 			}

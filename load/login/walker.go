@@ -25,6 +25,9 @@ type Walker struct {
 // ErrUnknownPage is returned where a person is needed.
 var ErrUnknownPage = errors.New("a page that only a person can answer: sign in by hand, or use --token-file")
 
+// ErrNoUser is returned by a sandbox that does not know the e-mail.
+var ErrNoUser = errors.New("the sandbox has no user")
+
 const (
 	maxPages = 8
 	maxPage  = 4 << 20 // the sandbox's lists people
@@ -140,7 +143,7 @@ func (w *Walker) fill(form *html.Node) (url.Values, error) {
 	case byMail != "":
 		values.Set(byMail, w.Email)
 	default:
-		return nil, fmt.Errorf("the sandbox has no user %s", w.Email)
+		return nil, fmt.Errorf("%w %s", ErrNoUser, w.Email)
 	}
 	return values, nil
 }

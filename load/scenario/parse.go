@@ -69,7 +69,7 @@ func read(file string, data []byte) (document, error) {
 		return d, d.syntax(err)
 	}
 	if len(f.Docs) == 0 || f.Docs[0].Body == nil {
-		return d, &Error{file, 1, 1, "the file says nothing; a scenario needs arrivals at least, such as\narrivals:\n  rate: 100"}
+		return d, &Error{file, 1, 1, "the file says nothing; a scenario needs arrivals at least, such as arrivals: {rate: 100}"}
 	}
 	if len(f.Docs) > 1 && f.Docs[1].Body != nil {
 		return d, d.refuse(f.Docs[1].Body, "a second document begins here; a file is one scenario")
