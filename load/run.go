@@ -162,7 +162,8 @@ const cutOff = time.Second
 // first moments says nothing of the server.
 func (r *run) count(ctx context.Context) func(measure.Result) {
 	return func(res measure.Result) {
-		if res.Outcome == measure.Lost && errors.Is(context.Cause(ctx), errOver) && res.Latency() < cutOff {
+		ended := context.Cause(ctx)
+		if res.Outcome == measure.Lost && (errors.Is(ended, errOver) || errors.Is(ended, errFailFast)) && res.Latency() < cutOff {
 			return
 		}
 		r.rec.Add(res)
