@@ -37,7 +37,7 @@ type Config struct {
 	Worker, Workers int    // this one, from 0 on, of so many that share the contexts and the rate; 0, 0: the only one
 	Seed            uint64 // of what is drawn; the same one draws the same again
 
-	Progress func(Progress)                                // called ten times a second at most; nil: not told
+	Progress func(measure.Progress)                        // called five times a second, and for each that is counted before; nil: not told
 	Log      func(string)                                  // what a person should hear of, a line each; nil: nobody does
 	Sample   func(context.Context) (measure.Sample, error) // looks at the node's metrics, each second; nil: there are none
 	Faults   string                                        // URL of the sandbox's fault switch, …/_sandbox/faults/; "": none, and a scenario with faults is refused
@@ -51,19 +51,6 @@ type Config struct {
 type Person struct {
 	Email string // what whoami has to say; "": not checked
 	Login login.Login
-}
-
-// Progress is how far a run is.
-type Progress struct {
-	Phase    string        // "signing in", "warm-up", "measuring"
-	Done, Of int           // of the phase, if it is counted; Of 0: it is not
-	Elapsed  time.Duration // since the phase began
-	For      time.Duration // how long the phase takes; 0: not known
-	Rate     float64       // answers in the last second
-	P50, P99 time.Duration // of the last second
-	Bad      uint64        // so far
-	Contexts int
-	Wrong    uint64
 }
 
 func (c *Config) fill() error {
@@ -93,7 +80,7 @@ func (c *Config) fill() error {
 		c.HTTP = client.NewHTTP()
 	}
 	if c.Progress == nil {
-		c.Progress = func(Progress) {}
+		c.Progress = func(measure.Progress) {}
 	}
 	if c.Log == nil {
 		c.Log = func(string) {}
@@ -105,6 +92,6 @@ func (c *Config) fill() error {
 func (c *Config) phase(name string) func(done, of int) {
 	began := time.Now()
 	return func(done, of int) {
-		c.Progress(Progress{Phase: name, Done: done, Of: of, Elapsed: time.Since(began)})
+		c.Progress(measure.Progress{Phase: name, Done: done, Of: of, Elapsed: time.Since(began)})
 	}
 }

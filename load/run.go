@@ -182,7 +182,7 @@ func (r *run) tell(ctx context.Context) {
 			return
 		case now := <-ticker.C:
 			live := r.rec.Live(now)
-			p := Progress{Phase: "measuring", Elapsed: now.Sub(r.zero), For: r.cfg.Scenario.Duration.Duration, Rate: live.Rate, P50: live.P50, P99: live.P99,
+			p := measure.Progress{Phase: "measuring", Elapsed: now.Sub(r.zero), For: r.cfg.Scenario.Duration.Duration, Rate: live.Rate, P50: live.P50, P99: live.P99,
 				Bad: live.Bad, Contexts: len(r.population.askers), Wrong: r.wrongs.Load()}
 			if now.Before(r.zero) {
 				warmup := r.cfg.Scenario.Warmup.Duration

@@ -368,13 +368,13 @@ func (p *progress) say(line string) {
 // phase is what goes on now.
 func (p *progress) phase(what string) {
 	if p.live != nil {
-		p.live.Show(report.Progress{Phase: what})
+		p.live.Show(measure.Progress{Phase: what})
 	}
 }
 
-func (p *progress) show(now load.Progress) {
+func (p *progress) show(now measure.Progress) {
 	if p.live != nil {
-		p.live.Show(report.Progress(now))
+		p.live.Show(now)
 	}
 }
 

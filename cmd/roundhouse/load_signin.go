@@ -119,7 +119,7 @@ func fileUsers(ctx context.Context, path string, n int, cfg login.Config) (loadU
 		return loadUsers{}, usageError{fmt.Errorf("--token-file: %w", err)}
 	}
 	if f.Users() < n {
-		return loadUsers{}, usageError{fmt.Errorf("--token-file %s has the tokens of %d users, and the scenario wants %d: ask for --users %d", path, f.Users(), n, f.Users())}
+		return loadUsers{}, usageError{fmt.Errorf("--token-file %s has the tokens of %d of the %d users that the scenario wants: ask for --users %[2]d", path, f.Users(), n)}
 	}
 	logins, err := f.Logins(ctx, cfg)
 	if err != nil {

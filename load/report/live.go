@@ -10,20 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/term"
-)
 
-// Progress is how far a run is.
-type Progress struct {
-	Phase    string        // "signing in", "warm-up", "measuring"
-	Done, Of int           // of the phase: 12 of 100; Of is 0 if it is not counted
-	Elapsed  time.Duration // since the phase began
-	For      time.Duration // how long the phase will take; 0 if that is not known
-	Rate     float64       // answers in the last second; 0 hides it and the latencies
-	P50, P99 time.Duration // of the last second
-	Bad      uint64        // so far
-	Contexts int
-	Wrong    uint64 // so far
-}
+	"roundhouse/load/measure"
+)
 
 // Live shows how a run goes: a line that is drawn again and again on a terminal,
 // and a line every five seconds elsewhere. It is safe for concurrent use.
@@ -32,7 +21,7 @@ type Live struct {
 	wide  func() int // of the terminal; nil: it is none
 	every time.Duration
 
-	latest atomic.Pointer[Progress]
+	latest atomic.Pointer[measure.Progress]
 	lines  chan string // to stay
 	stop   func()
 	done   chan struct{} // closed when the goroutine has ended
@@ -65,7 +54,7 @@ func newLive(w io.Writer, wide func() int) *Live {
 }
 
 // Show gives it something newer to show.
-func (l *Live) Show(p Progress) { l.latest.Store(&p) }
+func (l *Live) Show(p measure.Progress) { l.latest.Store(&p) }
 
 // Say writes a line that stays. After Close it writes nothing.
 func (l *Live) Say(line string) {
@@ -109,7 +98,7 @@ func (l *Live) draw() {
 	if p == nil {
 		return
 	}
-	line := p.String()
+	line := lineOf(*p)
 	if l.wide == nil {
 		_, _ = io.WriteString(l.w, line+"\n")
 		return
@@ -132,9 +121,9 @@ func (l *Live) keep(line string) {
 	}
 }
 
-// String is the line that is shown. What matters most is first: a narrow
+// lineOf is the line that is shown. What matters most is first: a narrow
 // terminal cuts the rest off.
-func (p Progress) String() string {
+func lineOf(p measure.Progress) string {
 	parts := []string{clean(p.Phase, longName)}
 	switch {
 	case p.Of > 0:

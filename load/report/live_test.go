@@ -7,9 +7,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"roundhouse/load/measure"
 )
 
-var measuring = Progress{
+var measuring = measure.Progress{
 	Phase: "measuring", Elapsed: 65 * time.Second, For: 30 * time.Minute,
 	Rate: 199.4, P50: 2100 * time.Microsecond, P99: 8 * time.Millisecond, Bad: 3, Contexts: 1000,
 }
@@ -19,7 +21,7 @@ func TestLive_Plain(t *testing.T) {
 		var b bytes.Buffer
 		l := newLive(&b, nil)
 		time.Sleep(6 * time.Second) // nothing is known yet
-		l.Show(Progress{Phase: "signing in", Done: 12, Of: 100})
+		l.Show(measure.Progress{Phase: "signing in", Done: 12, Of: 100})
 		time.Sleep(5 * time.Second)
 		l.Show(measuring)
 		time.Sleep(10 * time.Second)
@@ -61,7 +63,7 @@ func TestLive_Say(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var b bytes.Buffer
 			l := newLive(&b, tt.wide)
-			l.Show(Progress{Phase: "warm-up", Elapsed: 3 * time.Second})
+			l.Show(measure.Progress{Phase: "warm-up", Elapsed: 3 * time.Second})
 			l.Say("somebody\nwaits")
 			synctest.Wait()
 			l.Close()
@@ -85,19 +87,19 @@ func TestLive_Silent(t *testing.T) {
 	NewLive(io.Discard).Close()
 }
 
-func TestProgress_String(t *testing.T) {
+func TestLineOf(t *testing.T) {
 	bad := measuring
 	bad.Wrong = 2
-	for want, p := range map[string]Progress{
+	for want, p := range map[string]measure.Progress{
 		"warm-up 0:03":          {Phase: "warm-up", Elapsed: 3 * time.Second},
 		"draining 1:00 of 1:00": {Phase: "draining", Elapsed: 2 * time.Minute, For: time.Minute},
 		"soak 1:01:01 · 4 bad":  {Phase: "soak", Elapsed: 3661 * time.Second, Bad: 4},
 	} {
-		if got := p.String(); got != want {
+		if got := lineOf(p); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if got := bad.String(); !strings.Contains(got, "· 2 WRONG ·") || strings.Contains(got, "0 wrong") {
+	if got := lineOf(bad); !strings.Contains(got, "· 2 WRONG ·") || strings.Contains(got, "0 wrong") {
 		t.Errorf("%q does not shout", got)
 	}
 }
