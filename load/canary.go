@@ -93,6 +93,10 @@ func newCanary(scale *sandbox.Scale, p *population) *canary {
 	return c
 }
 
+// denials are what a tool of ours says of what somebody may not see. Asked for
+// what the asker does see, Sentry was shown the token of somebody else.
+var denials = map[string]bool{"Not found": true, "Permission missing": true}
+
 // expected is what an answer has to have.
 type expected struct {
 	mark   bool // of the organization that was asked about
@@ -128,7 +132,10 @@ func (c *canary) judge(a *asker, x *client.Exchange, want expected) (v verdict, 
 	if x.Answer.Result == nil || x.Status != http.StatusOK {
 		return verdict{}, marked
 	}
-	if _, failed := toolFailed(x.Answer.Result); failed {
+	if reason, failed := toolFailed(x.Answer.Result); failed {
+		if want.mark && denials[reason] {
+			return wrongly("own denied", "%s is told %q of what it sees", a, reason), marked
+		}
 		return verdict{}, marked
 	}
 	if mark := sandbox.Mark(a.home()); want.mark && !bytes.Contains(x.Body, []byte(mark)) {

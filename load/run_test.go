@@ -173,6 +173,9 @@ func TestRun_WrongAnswers(t *testing.T) {
 		{"own mark missing", func(_ *http.Request, result string) string {
 			return `{"content":[{"type":"text","text":"No events match."}]}`
 		}},
+		{"own denied", func(_ *http.Request, result string) string {
+			return `{"isError":true,"content":[{"type":"text","text":"**Not found**\n\nSentry knows no such resource."}]}`
+		}},
 		{"mark of another", func(_ *http.Request, result string) string {
 			return strings.Replace(result, "title", "title "+sandbox.Mark("org-77"), 1)
 		}},

@@ -177,7 +177,9 @@ func looks(of scenario.Call) bool {
 // event that is gone has no mark.
 func forgets(faults []scenario.Fault) bool {
 	return slices.ContainsFunc(faults, func(f scenario.Fault) bool {
-		return slices.ContainsFunc(f.Rules, func(r scenario.Rule) bool { return r.Status == 404 || r.Status == 410 })
+		return slices.ContainsFunc(f.Rules, func(r scenario.Rule) bool {
+			return r.Status == 401 || r.Status == 403 || r.Status == 404 || r.Status == 410
+		})
 	})
 }
 
