@@ -28,6 +28,7 @@ const (
 type Catalog struct {
 	tools  []Tool
 	shapes [len(Shapes) + 1]shapeTools // by Shape
+	plain  map[string]bool
 }
 
 // shapeTools are the tools of one shape.
@@ -39,20 +40,27 @@ type shapeTools struct {
 
 // NewCatalog narrows tools to every shape. It panics when two have one name.
 func NewCatalog(tools ...Tool) *Catalog {
-	c := &Catalog{tools: slices.Clone(tools)}
+	c := &Catalog{tools: slices.Clone(tools), plain: map[string]bool{}}
 	seen := map[string]bool{}
 	for _, t := range c.tools {
 		if seen[t.Name] {
 			panic(fmt.Sprintf("tools: two tools are named %q", t.Name))
 		}
 		seen[t.Name] = true
+		c.plain[t.Name] = true
 	}
 	for _, shape := range Shapes {
 		c.shapes[shape] = c.narrowAll(shape)
 		c.shapes[shape].prepare()
+		for name, n := range c.shapes[shape].byName {
+			c.plain[name] = c.plain[name] && len(mcp.ExtractParamHeaderBindings(&n.definition)) == 0
+		}
 	}
 	return c
 }
+
+// Plain reports whether no argument of a tool travels in a header.
+func (c *Catalog) Plain(name string) bool { return c.plain[name] }
 
 // prepare makes what would otherwise be made when it is first used, and panics
 // if that is wrong.

@@ -30,11 +30,18 @@ const (
 	legacyAsk = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
 )
 
-// TestEdges sends what no good client does. Every refusal is JSON-RPC: a bare
-// 400 would make a client take the server for one of before 2026-07-28.
-func TestEdges(t *testing.T) {
-	w := edges(t)
-	session := w.session()
+// edge is a request, and what the answer is.
+type edge struct {
+	why, method string
+	headers     map[string]string
+	body        string
+	status      int
+	code        int    // of the error; 0: none
+	in          string // the body
+}
+
+// edgeCases are requests that no good client sends, and some that are good.
+func edgeCases(session string) []edge {
 	modern := map[string]string{"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"}
 	legacy := map[string]string{"Mcp-Protocol-Version": "2025-11-25", "Mcp-Session-Id": session}
 	with := func(headers map[string]string, more ...string) map[string]string {
@@ -55,14 +62,7 @@ func TestEdges(t *testing.T) {
 	}
 	ask := with(modern, "Mcp-Method", "tools/call", "Mcp-Name", "ask")
 
-	for _, tt := range []struct {
-		why, method string
-		headers     map[string]string
-		body        string
-		status      int
-		code        int    // of the error; 0: none
-		in          string // the body
-	}{
+	return []edge{
 		{"modern", "POST", modern, modernAsk, 200, 0, `"resultType":"complete"`},
 		{"no version header", "POST", with(modern, "Mcp-Protocol-Version", ""), modernAsk, 400, jsonrpc.HeaderMismatch, ""},
 		{"no Mcp-Method", "POST", with(modern, "Mcp-Method", ""), modernAsk, 400, jsonrpc.HeaderMismatch, ""},
@@ -145,18 +145,31 @@ func TestEdges(t *testing.T) {
 		{"PATCH", "PATCH", modern, modernAsk, 405, 405, ""},
 		{"OPTIONS", "OPTIONS", nil, "", 405, 405, ""},
 		{"a method of its own", "ET", nil, "", 405, 405, ""},
-	} {
-		t.Run(tt.why, func(t *testing.T) {
-			r := w.request(t.Context(), tt.method, tt.body)
-			for name, value := range tt.headers {
-				r.Header.Del(name)
-				for one := range strings.SplitSeq(value, "|") {
-					if one != "" {
-						r.Header.Add(name, one)
-					}
-				}
+	}
+}
+
+// send sends it; "|" separates the values of a header that is there twice.
+func (e edge) send(t *testing.T, w *world) *http.Response {
+	t.Helper()
+	r := w.request(t.Context(), e.method, e.body)
+	for name, value := range e.headers {
+		r.Header.Del(name)
+		for one := range strings.SplitSeq(value, "|") {
+			if one != "" {
+				r.Header.Add(name, one)
 			}
-			resp := w.do(r)
+		}
+	}
+	return w.do(r)
+}
+
+// TestEdges sends what no good client does. Every refusal is JSON-RPC: a bare
+// 400 would make a client take the server for one of before 2026-07-28.
+func TestEdges(t *testing.T) {
+	w := edges(t)
+	for _, tt := range edgeCases(w.session()) {
+		t.Run(tt.why, func(t *testing.T) {
+			resp := tt.send(t, w)
 			defer resp.Body.Close()
 			body, err := io.ReadAll(resp.Body)
 			if err != nil {

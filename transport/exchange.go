@@ -254,9 +254,7 @@ var requests atomic.Uint64
 func requestID() string { return "request " + strconv.FormatUint(requests.Add(1), 10) }
 
 // withExchange is mcp-go's HTTPContextFunc: it puts a session of the request's
-// own into its context. Without sessions each request gets an id, because
-// mcp-go cancels by session and request id, and all requests of all clients
-// without a session would have the same.
+// own into its context.
 func (t *Transport) withExchange(ctx context.Context, _ *http.Request) context.Context {
 	e, ok := ctx.Value(exchangeInContext{}).(*exchange)
 	if !ok {
@@ -266,9 +264,17 @@ func (t *Transport) withExchange(ctx context.Context, _ *http.Request) context.C
 	if !ok {
 		return ctx
 	}
+	of := t.requestSession(s, e)
+	return t.mcp.WithContext(ctx, &of)
+}
+
+// requestSession is s as the handler of one request sees it. Without sessions
+// each request gets an id, because mcp-go cancels by session and request id, and
+// all requests of all clients without a session would have the same.
+func (t *Transport) requestSession(s httpSession, e *exchange) requestSession {
 	id := s.SessionID()
 	if id == "" {
 		id = requestID()
 	}
-	return t.mcp.WithContext(ctx, &requestSession{s, t, e, id})
+	return requestSession{s, t, e, id}
 }

@@ -37,6 +37,7 @@ type Message struct {
 	Capabilities  json.RawMessage // the client's; nil if there are none
 	ProgressToken json.RawMessage // nil if there is none
 	LogLevel      string
+	Huge          bool // a number in it is one that perhaps no float64 holds
 
 	Header string // the version that the header names
 	Modern bool   // 2026-07-28 or later, by the header or by _meta
@@ -188,6 +189,7 @@ func (m *Message) readMeta(meta []byte) {
 	if meta[0] != '{' {
 		return
 	}
+	m.Huge = mayOverflow(meta)
 	members(meta, func(key, value []byte) {
 		switch string(key) {
 		case mcp.MetaKeyProtocolVersion:

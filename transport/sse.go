@@ -20,7 +20,6 @@ const (
 // is written it costs a timer, and no goroutine.
 type events struct {
 	w     http.ResponseWriter
-	ctl   *http.ResponseController
 	every time.Duration // between keep-alives
 	track *track        // what keeps the stream's events; nil: nobody does
 
@@ -34,7 +33,7 @@ type events struct {
 }
 
 func newEvents(w http.ResponseWriter, every time.Duration) *events {
-	return &events{w: w, ctl: http.NewResponseController(w), every: every}
+	return &events{w: w, every: every}
 }
 
 // begin sends the header and starts the keep-alive. Under mu, as the following.
@@ -53,7 +52,17 @@ func (e *events) begin() {
 
 // hurry bounds what is written to w next by stalled.
 func hurry(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stalled)) // a recorder has none
+	for w != nil {
+		switch inner := w.(type) {
+		case interface{ SetWriteDeadline(time.Time) error }:
+			_ = inner.SetWriteDeadline(time.Now().Add(stalled))
+			return
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = inner.Unwrap()
+		default: // a recorder has none
+			return
+		}
+	}
 }
 
 // write sends b, which need not be a whole event: mcp-go writes some in two
@@ -98,7 +107,7 @@ func (e *events) flush() error {
 	if e.err != nil {
 		return e.err
 	}
-	return e.ctl.Flush()
+	return http.NewResponseController(e.w).Flush()
 }
 
 // beat runs in a goroutine of the timer.

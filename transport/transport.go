@@ -42,6 +42,10 @@ type Config struct {
 	// Requires returns what a client must have declared to call a tool; empty:
 	// nothing. Nil: no tool requires anything.
 	Requires func(tool string) Capabilities
+
+	// Plain reports whether no argument of a tool travels in a header; its calls
+	// cost less. Nil: of no tool this is known.
+	Plain func(tool string) bool
 }
 
 // NewSecret makes one that no other process knows.
@@ -75,14 +79,17 @@ func (cfg Config) withDefaults() Config {
 
 // Transport is an http.Handler for one context, safe for concurrent use.
 type Transport struct {
-	mcp      *server.MCPServer
-	http     *server.StreamableHTTPServer
-	requires func(tool string) Capabilities
-	sessions sessions
-	log      eventLog
-	watcher  *watch.Watcher
-	sources  sources
-	tasks    *taskServer // nil: no tasks
+	mcp          *server.MCPServer
+	http         *server.StreamableHTTPServer
+	requires     func(tool string) Capabilities
+	plainTool    func(tool string) bool
+	plainMethods map[string]bool
+	logger       *slog.Logger // for what mcp-go logs
+	sessions     sessions
+	log          eventLog
+	watcher      *watch.Watcher
+	sources      sources
+	tasks        *taskServer // nil: no tasks
 
 	keepAlive time.Duration
 	changing  atomic.Pointer[filter] // nil until it is asked for
@@ -91,7 +98,8 @@ type Transport struct {
 // New makes the transport of s. It is closed when the context ends.
 func New(s *server.MCPServer, cfg Config) *Transport {
 	cfg = cfg.withDefaults()
-	t := &Transport{mcp: s, requires: cfg.Requires, keepAlive: cfg.KeepAlive}
+	t := &Transport{mcp: s, requires: cfg.Requires, plainTool: cfg.Plain, plainMethods: plainMethods, keepAlive: cfg.KeepAlive}
+	t.logger = slog.New(discreet{cfg.Logger.Handler()})
 	t.sessions = sessions{key: cfg.Key, secret: cfg.Secret, limit: cfg.MaxSessions, idle: cfg.SessionIdle, users: cfg.Users, drop: t.drop}
 	t.log.users = cfg.Users
 	cfg.Watch.Logger = cfg.Logger
@@ -108,7 +116,7 @@ func New(s *server.MCPServer, cfg Config) *Transport {
 		// public Host on a loopback socket, which is what a reverse proxy on
 		// the same machine sends.
 		server.WithDisableLocalhostProtection(true),
-		server.WithStreamableHTTPLogger(slog.New(discreet{cfg.Logger.Handler()})),
+		server.WithStreamableHTTPLogger(t.logger),
 		server.WithHTTPContextFunc(t.withExchange),
 	)
 	if cfg.Tasks.Runner != nil {
@@ -170,6 +178,8 @@ func (t *Transport) serve(w http.ResponseWriter, r *http.Request, m *Message) (f
 		t.listen(a, r)
 	case !flushes, !accepts(r, "text/event-stream"):
 		t.exchange(unflushed{a}, r)
+	case t.isPlain(r, m):
+		t.answerPlain(a, r, m)
 	default:
 		t.exchange(a, r)
 	}

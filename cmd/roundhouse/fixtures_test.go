@@ -31,6 +31,7 @@ func fixtures(contexts *actors.Config) {
 	contexts.NewServer = func(context.Context, constraint.Key) (*server.MCPServer, error) {
 		return newFixtures(), nil
 	}
+	contexts.Transport.Plain = nil // of the catalog
 	contexts.Transport.Requires = func(tool string) transport.Capabilities {
 		if tool == "test_missing_capability" {
 			return transport.Capabilities{"sampling": {}}
