@@ -58,6 +58,8 @@ func checkServe(c *config) error {
 		return fmt.Errorf("--max-contexts %d must be at least 1", c.MaxContexts)
 	case c.Idle < time.Second:
 		return fmt.Errorf("--idle %s must be at least 1s", c.Idle)
+	case c.SessionIdle < time.Second:
+		return fmt.Errorf("--session-idle %s must be at least 1s", c.SessionIdle)
 	case c.Drain < 0:
 		return fmt.Errorf("--drain %s must not be negative", c.Drain)
 	}

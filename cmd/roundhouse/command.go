@@ -51,7 +51,7 @@ copy of the same roundhouse.key in its data directory. What one address may ask 
 is limited in each node by itself: with N of them, up to N times as much gets
 through.`,
 			settings: join(shared, sentrySettings, []string{"addr", "public-url", "store", "trusted-proxies", "client-documents", "glama-claim", "step-up", "confirm", "sentry-client-id", "sentry-client-secret",
-				"sentry-revoke-url", "sentry-bearer", "admin-emails", "admin-roles", "allowed-origins", "idle", "max-contexts", "drain", "metrics-addr",
+				"sentry-revoke-url", "sentry-bearer", "admin-emails", "admin-roles", "allowed-origins", "idle", "session-idle", "max-contexts", "drain", "metrics-addr",
 				"empty", "scale"}),
 			check: checkServe,
 			run:   serve,

@@ -154,7 +154,10 @@ func (r *loadRunning) run(ctx context.Context, sc scenario.Scenario) (rep measur
 		r.live.phase("starting the server")
 		var idle []string
 		if sc.Idle.Duration > 0 {
-			idle = []string{"--idle", sc.Idle.String()}
+			idle = append(idle, "--idle", sc.Idle.String())
+		}
+		if sc.SessionIdle.Duration > 0 {
+			idle = append(idle, "--session-idle", sc.SessionIdle.String())
 		}
 		n, failed := st.serve(ctx, idle...)
 		if failed != nil {

@@ -41,6 +41,7 @@ func TestRun_Refused(t *testing.T) {
 		{args: "--addr 8080", code: 2, says: "--addr"},
 		{args: "--idle soon", code: 2, says: "-idle"},
 		{args: "--idle 1ms", code: 2, says: "--idle"},
+		{args: "--session-idle 1ms", code: 2, says: "--session-idle"},
 		{args: "--max-contexts 0", code: 2, says: "--max-contexts"},
 		{args: "--log-level loud", code: 2, says: "--log-level"},
 		{args: "--log-format xml", code: 2, says: "--log-format"},

@@ -39,6 +39,7 @@ type config struct {
 	Confirm         string
 	TrustedProxies  string
 	Idle            time.Duration
+	SessionIdle     time.Duration
 	MaxContexts     int
 	Drain           time.Duration
 	MetricsAddr     string
@@ -142,6 +143,9 @@ var settings = withLoad(map[string]func(*flag.FlagSet, *config){
 	},
 	"idle": func(fs *flag.FlagSet, c *config) {
 		fs.DurationVar(&c.Idle, "idle", 15*time.Minute, "`time` without a request after which a context leaves memory")
+	},
+	"session-idle": func(fs *flag.FlagSet, c *config) {
+		fs.DurationVar(&c.SessionIdle, "session-idle", 30*time.Minute, "`time` without a request or stream after which the session of a client from before 2026-07-28 ends")
 	},
 	"max-contexts": func(fs *flag.FlagSet, c *config) {
 		fs.IntVar(&c.MaxContexts, "max-contexts", 100_000, "`number` of contexts in memory; one more is refused until one has left")

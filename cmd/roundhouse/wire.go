@@ -185,7 +185,7 @@ func startNode(cfg *config, client *sentry.Client, tasks *task.Runner, keys node
 		MaxContexts: cfg.MaxContexts,
 		Activated:   activated,
 		Logger:      logger.With("part", "actors"),
-		Transport:   transport.Config{Secret: keys.sessions, Tasks: transport.TaskConfig{Runner: tasks, Tool: taskTool(catalog)}, Plain: catalog.Plain},
+		Transport:   transport.Config{Secret: keys.sessions, SessionIdle: cfg.SessionIdle, Tasks: transport.TaskConfig{Runner: tasks, Tool: taskTool(catalog)}, Plain: catalog.Plain},
 		NewServer: func(ctx context.Context, key constraint.Key) (*server.MCPServer, error) {
 			begin := time.Now()
 			env, err := tools.Bind(ctx, client, key)

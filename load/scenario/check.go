@@ -80,6 +80,7 @@ func (s Scenario) checkTimes() error {
 		lasts("duration", s.Duration, least, maxDuration),
 		lasts("timeout", s.Timeout, 10*time.Millisecond, 10*time.Minute),
 		orZero("idle", s.Idle, time.Second, maxDuration),
+		orZero("session-idle", s.SessionIdle, time.Second, maxDuration),
 		orZero("token-life", s.TokenLife, time.Second, maxDuration),
 	)
 }

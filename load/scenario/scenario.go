@@ -24,15 +24,16 @@ type Scenario struct {
 	Duration Duration `yaml:"duration"` // 10s; of steps their sum, and a search has none
 	Timeout  Duration `yaml:"timeout"`  // of a call; 30s
 
-	Calls     []Call    `yaml:"calls"`   // one of them, by weight; whoami
-	Handles   float64   `yaml:"handles"` // share of calls that show a handle of another context; 0.02
-	Streams   *Streams  `yaml:"streams"`
-	Storm     *Storm    `yaml:"storm"`
-	Faults    []Fault   `yaml:"faults"`
-	Commands  []Command `yaml:"commands"`
-	TokenLife Duration  `yaml:"token-life"` // the run refreshes each login so often; 0: when the server says
-	Idle      Duration  `yaml:"idle"`       // the run's own server lets go of contexts that nobody asks for so long; 0: as servers do
-	Sandbox   Sandbox   `yaml:"sandbox"`    // what the run's own sandbox holds
+	Calls       []Call    `yaml:"calls"`   // one of them, by weight; whoami
+	Handles     float64   `yaml:"handles"` // share of calls that show a handle of another context; 0.02
+	Streams     *Streams  `yaml:"streams"`
+	Storm       *Storm    `yaml:"storm"`
+	Faults      []Fault   `yaml:"faults"`
+	Commands    []Command `yaml:"commands"`
+	TokenLife   Duration  `yaml:"token-life"`   // the run refreshes each login so often; 0: when the server says
+	Idle        Duration  `yaml:"idle"`         // the run's own server lets go of contexts that nobody asks for so long; 0: as servers do
+	SessionIdle Duration  `yaml:"session-idle"` // and of sessions that nobody uses; 0: as servers do
+	Sandbox     Sandbox   `yaml:"sandbox"`      // what the run's own sandbox holds
 }
 
 // Place is which URLs the contexts have.
