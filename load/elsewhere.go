@@ -19,7 +19,8 @@ import (
 // nowhere is an organization that there is not.
 const nowhere = "no-such-organization"
 
-// drawPlace picks an organization that the thief must not see.
+// drawPlace picks an organization that the thief must not see. Of whoever sees
+// more than was asked for, nobody knows what that would be.
 func (h *handles) drawPlace(r *rand.Rand) (one handle, thief *asker) {
 	all := h.run.population.askers
 	owner := all[r.IntN(len(all))]
@@ -27,7 +28,7 @@ func (h *handles) drawPlace(r *rand.Rand) (one handle, thief *asker) {
 		return one, nil
 	}
 	for range 16 {
-		if a := all[r.IntN(len(all))]; !slices.Contains(a.slugs, owner.org) {
+		if a := all[r.IntN(len(all))]; len(a.slugs) < maxFound && !slices.Contains(a.slugs, owner.org) {
 			return handle{placeHandle, owner.place.String(), owner}, a
 		}
 	}

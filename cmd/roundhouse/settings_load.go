@@ -124,7 +124,7 @@ var loadSettings = map[string]func(*flag.FlagSet, *config){
 		fs.Var(&c.load.Fail, "fail", "`floor` of a comparison's median ratio, such as throughput>=10 or bare:p99<=1.3; may be given several times. Not met: exit 4")
 	},
 	"max-bad": func(fs *flag.FlagSet, c *config) {
-		fs.Float64Var(&c.load.MaxBad, "max-bad", 1, "`share` of a run's calls that may be turned away or lost, such as 0.001. More: exit 4")
+		fs.Float64Var(&c.load.MaxBad, "max-bad", 0.5, "`share` of a run's calls that may be turned away or lost, such as 0.001. More: exit 4")
 	},
 	"out": func(fs *flag.FlagSet, c *config) {
 		fs.StringVar(&c.load.Out, "out", "", "`directory` for report.json, report.html and what was wrong; of load merge the file of the report, and of load diff that of the page")
