@@ -35,19 +35,24 @@ func (w *world) Events(kind string) (found []oauth.Event) {
 			w.Fatal(err)
 		}
 	}
-	all, err := w.Store.Events(w.Context(), oauth.EventQuery{Limit: 1000})
-	if err != nil {
-		w.Fatal(err)
-	}
-	for _, e := range all {
-		if text, err := json.Marshal(e); err != nil || secretInLog.Match(text) {
-			w.Errorf("the audit record holds a secret: %s, %v", text, err)
+	for q := (oauth.EventQuery{Limit: 1000}); ; {
+		page, err := w.Store.Events(w.Context(), q)
+		if err != nil {
+			w.Fatal(err)
 		}
-		if kind == "" || e.Kind == kind {
-			found = append(found, e)
+		for _, e := range page {
+			if text, err := json.Marshal(e); err != nil || secretInLog.Match(text) {
+				w.Errorf("the audit record holds a secret: %s, %v", text, err)
+			}
+			if kind == "" || e.Kind == kind {
+				found = append(found, e)
+			}
 		}
+		if len(page) < q.Limit {
+			return found
+		}
+		q.After = &page[len(page)-1]
 	}
-	return found
 }
 
 func TestServer_revoke(t *testing.T) {
