@@ -2,14 +2,17 @@ package oauth
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// maxKnown bounds a cache: some ten megabytes.
-const maxKnown = 10_000
+const (
+	maxKnown = 10_000 // bounds a cache: some ten megabytes
+	fewKnown = 256    // below this nobody looks for what is too old
+)
 
 // cache spares a store most questions of a kind that comes with every request.
 // What this process changes, it forgets at once; what another one changes, when
@@ -27,8 +30,9 @@ type cache[K comparable, V any] struct {
 
 	remembered, asked atomic.Uint64 // what look has found, and what it has not
 
-	mu    sync.RWMutex // guards known
+	mu    sync.RWMutex // guards known and room
 	known map[K]known[V]
+	room  int // so many may be known until the old ones are looked for
 }
 
 type known[V any] struct {
@@ -38,7 +42,7 @@ type known[V any] struct {
 }
 
 func newCache[K comparable, V any](clone func(V) V, others *otherWriters) *cache[K, V] {
-	return &cache[K, V]{now: time.Now, clone: clone, others: others, known: make(map[K]known[V])}
+	return &cache[K, V]{now: time.Now, clone: clone, others: others, known: make(map[K]known[V]), room: fewKnown}
 }
 
 // look returns what is known; or else, to be filled in and remembered, what
@@ -61,7 +65,8 @@ func (c *cache[K, V]) look(key K) (k known[V], ok bool) {
 	return k, true
 }
 
-// remember forgets everything when there is no more room.
+// remember makes room by what is too old to be used, such as tokens that have
+// been refreshed since, and forgets everything when that is not enough.
 func (c *cache[K, V]) remember(key K, k known[V]) {
 	if c == nil {
 		return
@@ -69,8 +74,12 @@ func (c *cache[K, V]) remember(key K, k known[V]) {
 	k.value = c.clone(k.value)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.known) >= maxKnown {
-		clear(c.known)
+	if len(c.known) >= c.room {
+		maps.DeleteFunc(c.known, func(_ K, old known[V]) bool { return k.since.Sub(old.since) >= TokenLag })
+		if len(c.known) >= maxKnown {
+			clear(c.known)
+		}
+		c.room = min(max(2*len(c.known), fewKnown), maxKnown)
 	}
 	c.known[key] = k
 }

@@ -118,6 +118,21 @@ func TestCache_isBounded(t *testing.T) {
 	}
 }
 
+// Tokens that have been refreshed take no room for longer than they are good.
+func TestCache_dropsTheOld(t *testing.T) {
+	c := newCache[Hash](grantedToken.clone, nil)
+	now := time.Date(2001, 2, 3, 12, 0, 0, 0, time.UTC)
+	c.now = func() time.Time { return now }
+	for i := range 10 * fewKnown {
+		k, _ := c.look(Hash{})
+		c.remember(Hash{byte(i), byte(i >> 8)}, k)
+		now = now.Add(TokenLag / 10)
+	}
+	if n := len(c.known); n > fewKnown {
+		t.Errorf("%d tokens are known, of which 10 are good", n)
+	}
+}
+
 // What happens all the time must not make every token unknown.
 func TestCache_lasts(t *testing.T) {
 	nodes, now := openNodes(t)
