@@ -25,6 +25,25 @@ func tokenFile(t testing.TB, mode os.FileMode, content string) string {
 	return path
 }
 
+func mustRead(t *testing.T, path string) *File {
+	t.Helper()
+	f, err := ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// logins begins those of f, whose requests go to the world's hosts.
+func (w *world) logins(f *File, progress func(string)) []Login {
+	w.t.Helper()
+	all, err := f.Logins(w.t.Context(), Config{URL: place, HTTP: &http.Client{Transport: w.hosts()}, Progress: progress})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all
+}
+
 func TestReadFile(t *testing.T) {
 	f, err := ReadFile(tokenFile(t, 0o600, "# ann\nsecret-ann\n\n  {\"token\": \"secret-bob\"}  \r\n"))
 	if err != nil {
@@ -91,14 +110,8 @@ func TestFile_refresh(t *testing.T) {
 		w := newWorld(t)
 		w.current["secret-refresh-0"] = "9"
 		path := tokenFile(t, 0o600, "# two\nsecret-ann\n"+`{"token":"secret-old","refresh_token":"secret-refresh-0","client_id":"client-1"}`+"\n# end")
-		f, err := ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all, err := f.Logins(t.Context(), Config{URL: place, HTTP: &http.Client{Transport: w.hosts()}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := mustRead(t, path)
+		all := w.logins(f, nil)
 		if got := w.header(all[1]); got != "Bearer secret-old" {
 			t.Errorf("first %q", got)
 		}
@@ -145,15 +158,8 @@ func TestFile_workers(t *testing.T) {
 		var files []*File
 		var users []Login
 		for i := range workers {
-			f, err := ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all, err := f.Logins(t.Context(), Config{URL: place, HTTP: &http.Client{Transport: w.hosts()}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			files, users = append(files, f), append(users, all[i])
+			f := mustRead(t, path)
+			files, users = append(files, f), append(users, w.logins(f, nil)[i])
 		}
 		for range 2 { // the second refresh finds what the first has written
 			for _, u := range users {
@@ -188,18 +194,12 @@ func TestFile_edited(t *testing.T) {
 		w := newWorld(t)
 		w.current["secret-refresh-0"] = "9"
 		path := tokenFile(t, 0o600, `{"token":"secret-old","refresh_token":"secret-refresh-0","client_id":"client-1"}`)
-		f, err := ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := mustRead(t, path)
 		if err := os.WriteFile(path, []byte("secret-another"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var told string
-		all, err := f.Logins(t.Context(), Config{URL: place, HTTP: &http.Client{Transport: w.hosts()}, Progress: func(what string) { told = what }})
-		if err != nil {
-			t.Fatal(err)
-		}
+		all := w.logins(f, func(what string) { told = what })
 		w.header(all[0])
 		f.Close()
 		if got, err := os.ReadFile(path); err != nil || string(got) != "secret-another" || !strings.Contains(told, "somebody else") {
@@ -214,14 +214,8 @@ func TestFile_ended(t *testing.T) {
 		w := newWorld(t)
 		w.current["secret-refresh-0"] = "9"
 		ended := time.Now().Add(-24 * time.Hour).UTC().Format(time.RFC3339)
-		f, err := ReadFile(tokenFile(t, 0o600, fmt.Sprintf(`{"token":"secret-old","expires":%q,"refresh_token":"secret-refresh-0","client_id":"client-1"}`, ended)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		all, err := f.Logins(t.Context(), Config{URL: place, HTTP: &http.Client{Transport: w.hosts()}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := mustRead(t, tokenFile(t, 0o600, fmt.Sprintf(`{"token":"secret-old","expires":%q,"refresh_token":"secret-refresh-0","client_id":"client-1"}`, ended)))
+		all := w.logins(f, nil)
 		if got := w.header(all[0]); got != "Bearer secret-access-9-1" {
 			t.Errorf("got %q", got)
 		}
@@ -263,18 +257,12 @@ func TestFile_cannotKeep(t *testing.T) {
 		w := newWorld(t)
 		w.current["secret-refresh-0"] = "9"
 		path := tokenFile(t, 0o600, `{"token":"secret-old","refresh_token":"secret-refresh-0","client_id":"client-1"}`)
-		f, err := ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := mustRead(t, path)
 		if err := os.RemoveAll(filepath.Dir(path)); err != nil {
 			t.Fatal(err)
 		}
 		var told string
-		all, err := f.Logins(t.Context(), Config{URL: place, HTTP: &http.Client{Transport: w.hosts()}, Progress: func(what string) { told = what }})
-		if err != nil {
-			t.Fatal(err)
-		}
+		all := w.logins(f, func(what string) { told = what })
 		w.header(all[0])
 		synctest.Wait()
 		if got := w.header(all[0]); got != "Bearer secret-access-9-1" || !strings.Contains(told, "used up") || strings.Contains(told, "secret-") {
