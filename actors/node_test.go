@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
@@ -459,6 +461,25 @@ func TestNode_PassivateLosesNobody(t *testing.T) {
 	callers.Wait()
 	cancel()
 	sweeps.Wait()
+}
+
+// The registry finds what was in it when it had more buckets.
+func TestNewSystem_registry(t *testing.T) {
+	system := newSystem(slog.New(slog.DiscardHandler))
+	defer system.Shutdown()
+	registry := system.ProcessRegistry
+	if n := len(registry.LocalPIDs.LocalPIDs); n != registryBuckets {
+		t.Errorf("%d buckets, want %d", n, registryBuckets)
+	}
+	fresh := actor.NewActorSystem()
+	defer fresh.Shutdown()
+	for _, bucket := range fresh.ProcessRegistry.LocalPIDs.LocalPIDs {
+		for id := range bucket.Items() {
+			if _, ok := registry.GetLocal(id); !ok {
+				t.Errorf("%q is not found", id)
+			}
+		}
+	}
 }
 
 func TestNode_ReturnsMemoryAndGoroutines(t *testing.T) {
